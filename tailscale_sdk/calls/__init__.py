@@ -1,0 +1,1 @@
+"""Hand-written behaviour of single operations, mixed into the generated resources."""
