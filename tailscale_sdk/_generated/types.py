@@ -138,6 +138,15 @@ def encode_json(value: Any) -> bytes:
     return orjson.dumps(value, default=_encode_default, option=orjson.OPT_PASSTHROUGH_DATETIME)
 
 
+def policy_body(body: Any) -> tuple[bytes, str]:
+    """Send policy text as HuJSON, byte for byte, and anything else as JSON."""
+    if isinstance(body, bytes):
+        return body, "application/hujson"
+    if isinstance(body, str):
+        return body.encode(), "application/hujson"
+    return encode_json(body), "application/json"
+
+
 # --- decoders: one JSON value in, one Python value or None out; none of them raises -------------
 
 
