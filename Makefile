@@ -1,0 +1,74 @@
+# Needs Python 3.11+ and make; everything else is installed into .venv from requirements.lock.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SPEC ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help bootstrap demo test check format lint types imports generate generate-check regenerate record bench budgets package conformance docs-check lock clean
+
+help: ## show the commands
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+bootstrap: $(STAMP) ## create .venv and install everything, with hashes
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: $(STAMP) ## see the MCP server at work on an embedded tailnet
+	@$(BIN)/python examples/demo.py
+
+test: $(STAMP) ## run the whole test suite, offline
+	@$(BIN)/python scripts/run_tests.py
+
+check: $(STAMP) format lint types imports generate-check package conformance budgets ## all that CI runs besides the suite
+
+format: $(STAMP) ## is the code formatted
+	$(BIN)/ruff format --check .
+
+lint: $(STAMP) ## ruff's rules
+	$(BIN)/ruff check .
+
+types: $(STAMP) ## mypy --strict, and pyright on tests/typing
+	$(BIN)/mypy
+	$(BIN)/mypy tailscale_sdk/_generated tailscale_sdk/resources
+	$(BIN)/python scripts/check_pyright.py
+
+imports: $(STAMP) ## the floors of the house
+	$(BIN)/lint-imports
+
+generate: $(STAMP) ## rebuild everything made from openapi/tailscale.yaml
+	$(BIN)/python -m codegen generate
+
+generate-check: $(STAMP) ## fail when generated files differ from what is committed
+	$(BIN)/python -m codegen check
+
+regenerate: $(STAMP) ## import a newer API document: make regenerate SPEC=<file or URL>
+	@test -n "$(SPEC)" || { echo "usage: make regenerate SPEC=<file or URL>" >&2; exit 2; }
+	@$(BIN)/python -m codegen regenerate "$(SPEC)"
+
+record: $(STAMP) ## record the cassettes again
+	@$(BIN)/python scripts/record.py
+
+bench: $(STAMP) ## benchmarks, as ratios measured in one run
+	@$(BIN)/python scripts/bench.py
+
+budgets: $(STAMP) ## the benchmarks, failing above their budgets
+	@$(BIN)/python scripts/bench.py --check
+
+package: $(STAMP) ## build the wheel and try it in empty environments
+	@$(BIN)/python scripts/check_package.py
+
+conformance: $(STAMP) ## schemathesis: the embedded tailnet against openapi/tailscale.yaml
+	@$(BIN)/python scripts/check_conformance.py
+
+lock: $(STAMP) ## resolve requirements.lock again (needs uv)
+	scripts/lock.sh
+
+clean: ## remove what the commands made
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* node_modules
