@@ -1,0 +1,192 @@
+"""Benchmarks, as ratios against a named baseline measured in the same run; --check holds the budgets."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+ROOT = Path(__file__).resolve().parent.parent
+ROUNDS = 7
+CALLS = 400
+UNWANTED_AT_IMPORT = ("httpx", "attrs", "attr", "asyncio", "orjson", "tailscale_sdk._generated.models")
+
+
+@frozen
+class Result:
+    """Hold one measurement beside its budget; the unit is part of the name."""
+
+    name: str
+    value: float
+    budget: float
+    aim: float | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Tell whether the budget holds."""
+        return self.value <= self.budget
+
+    def line(self) -> str:
+        """Write the measurement as one line of the report."""
+        aim = f", aim {self.aim:g}" if self.aim is not None else ""
+        return f"{'ok  ' if self.kept else 'OVER'} {self.name}: {self.value:.2f} (budget {self.budget:g}{aim})"
+
+
+def cpu_seconds(work: Callable[[], Any]) -> float:
+    """Return the processor time one run of the work takes."""
+    gc.collect()
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def interleaved(*works: Callable[[], Any], rounds: int = ROUNDS) -> list[float]:
+    """Measure several works in turn, so that a busy moment hits all of them; return the medians."""
+    for work in works:
+        work()
+    samples: list[list[float]] = [[] for _ in works]
+    for _ in range(rounds):
+        for index, work in enumerate(works):
+            samples[index].append(cpu_seconds(work))
+    return [statistics.median(sample) for sample in samples]
+
+
+def device_list(count: int) -> bytes:
+    """Return a `fields=all` device list of the embedded tailnet, without the odd entries."""
+    import orjson
+
+    from tailscale_sdk.testing import FakeTailnet
+
+    with FakeTailnet(devices=count) as tailnet:
+        devices = list(tailnet.snapshot()["devices"])
+    return orjson.dumps({"devices": devices})
+
+
+def touch_everything(devices: list[Any]) -> None:
+    """Read every field of every device, nested ones too."""
+    for device in devices:
+        for name in device._fields:
+            getattr(device, name)
+
+
+def decode() -> list[Result]:
+    """Compare decoding a 1,000-device list with orjson alone."""
+    import orjson
+
+    from tailscale_sdk._generated.api.devices import list_tailnet_devices as endpoint
+
+    body = device_list(1000)
+
+    def ours() -> list[Any]:
+        return endpoint.parse_success(orjson.loads(body))
+
+    def read_columns() -> None:
+        for device in ours():
+            _ = (device.node_id, device.name, device.addresses, device.os, device.user, device.last_seen)
+
+    base, plain, columns, every = interleaved(
+        lambda: orjson.loads(body), ours, read_columns, lambda: touch_everything(ours())
+    )
+    print(f"     body: {len(body) / 1000:.0f} bytes a device, orjson.loads {base * 1000:.1f} ms")
+    print(f"     decode and read six columns: {columns / base:.2f}; decode and touch every field: {every / base:.2f}")
+    return [Result("decode 1,000 devices / orjson.loads", plain / base, 4.5, 2.0)]
+
+
+def calls() -> list[Result]:
+    """Compare one call with one raw httpx request over the same mock transport."""
+    import httpx
+    import orjson
+
+    from tailscale_sdk import AsyncTailscale, Tailscale
+
+    body = b'{"nodeId":"nDEMO1CNTRL","name":"web-1.tail0demo.example.com","addresses":["100.64.0.1"],"os":"linux"}'
+    answer = {"Content-Type": "application/json"}
+    wire = httpx.MockTransport(lambda request: httpx.Response(200, headers=answer, content=body))
+    url = "https://api.tailscale.com/api/v2/device/nDEMO1CNTRL"
+    headers = {"Authorization": "Bearer tskey-api-demo"}
+    raw = httpx.Client(transport=wire)
+    ours = Tailscale(api_key="tskey-api-demo", rate_limit=None, _wire=wire)
+
+    def raw_calls() -> None:
+        for _ in range(CALLS):
+            orjson.loads(raw.get(url, headers=headers).content)
+
+    def our_calls() -> None:
+        for _ in range(CALLS):
+            ours.devices.get("nDEMO1CNTRL")
+
+    async def raw_async() -> None:
+        async with httpx.AsyncClient(transport=wire) as client:
+            for _ in range(CALLS):
+                orjson.loads((await client.get(url, headers=headers)).content)
+
+    async def our_async() -> None:
+        async with AsyncTailscale(api_key="tskey-api-demo", rate_limit=None, _wire=wire) as client:
+            for _ in range(CALLS):
+                await client.devices.get("nDEMO1CNTRL")
+
+    base, sync = interleaved(raw_calls, our_calls)
+    base_async, asynchronous = interleaved(lambda: asyncio.run(raw_async()), lambda: asyncio.run(our_async()))
+    print(f"     raw httpx: {base / CALLS * 1e6:.0f} µs sync, {base_async / CALLS * 1e6:.0f} µs async a call")
+    return [
+        Result("CPU per call, sync / raw httpx", sync / base, 2.0, 1.6),
+        Result("CPU per call, async / raw httpx", asynchronous / base_async, 2.0, 1.6),
+    ]
+
+
+def imports() -> list[Result]:
+    """Count what `import tailscale_sdk` must not load, in a fresh process."""
+    code = f"import tailscale_sdk, sys; print([n for n in {UNWANTED_AT_IMPORT!r} if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = json.loads(done.stdout.replace("'", '"'))
+    if loaded:
+        print(f"     loaded by import tailscale_sdk: {loaded}")
+    return [Result("unwanted modules after import tailscale_sdk", len(loaded), 0)]
+
+
+def generation() -> list[Result]:
+    """Time the generators; seconds of wall clock, compared with nothing because they run alone."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "codegen", "check"], check=True, cwd=ROOT, capture_output=True)
+    return [Result("make generate, seconds", time.perf_counter() - start, 10.0)]
+
+
+def surface() -> list[Result]:
+    """Measure the tool definitions and a device list as a model receives them."""
+    from mcp_adapter.measure import device_list_bytes, surface_bytes
+
+    sizes = surface_bytes()
+    return [
+        Result("tools/list, default, KB", sizes["default"] / 1024, 10.5),
+        Result("tools/list, all 39 tools, KB", sizes["all"] / 1024, 29.0),
+        Result("devices_read list of 100 devices, KB", asyncio.run(device_list_bytes(100)) / 1024, 6.0),
+    ]
+
+
+def main() -> int:
+    """Print every ratio; with --check return 1 when a budget is exceeded."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="fail above a budget")
+    options = parser.parse_args()
+    for name in [name for name in os.environ if name.startswith("TAILSCALE_")]:
+        del os.environ[name]
+    results = [result for part in (decode, calls, imports, generation, surface) for result in part()]
+    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, medians of {ROUNDS} interleaved rounds")
+    for result in results:
+        print(result.line())
+    return 1 if options.check and not all(result.kept for result in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
