@@ -37,6 +37,7 @@ class Step:
     operation_id: str
     arguments: Callable[[Memory], Arguments]
     remember: Callable[[Memory, Any], None] = field(default=lambda memory, answer: None)
+    refused_with: int | None = None  # the status the embedded tailnet answers while it lacks the engine
 
 
 def _no_arguments(memory: Memory) -> Arguments:
@@ -130,12 +131,21 @@ STEPS: tuple[Step, ...] = (
     ),
     Step("listTailnetKeys", _no_arguments),
     Step("getKey", _with("key")),
+    Step(
+        "createKey",
+        lambda m: ((), {"key_type": "client", "description": "exercise", "scopes": ["devices:core:read"]}),
+        _found("client", "id"),
+    ),
     Step("setKey", lambda m: ((m.found["client"],), {"key_type": "client", "scopes": ["devices:core:read"]})),
     Step("deleteKey", _with("key")),
     Step("getPolicyFile", _no_arguments, _remember_policy),
     Step("validateAndTestPolicyFile", lambda m: ((m.policy,), {})),
     Step("setPolicyFile", lambda m: ((m.policy + "\n// exercise\n",), {"if_match": m.etag})),
-    Step("previewRuleMatches", lambda m: ((m.policy,), {"type": "user", "preview_for": "alice@example.com"})),
+    Step(
+        "previewRuleMatches",
+        lambda m: ((m.policy,), {"type": "user", "preview_for": "alice@example.com"}),
+        refused_with=501,
+    ),
     Step("listDnsNameservers", _no_arguments),
     Step("setDnsNameservers", lambda m: ((), {"dns": ["1.1.1.1", "9.9.9.9"]})),
     Step("getDnsPreferences", _no_arguments),
