@@ -1,0 +1,54 @@
+"""Every default of the SDK, with its unit in the name and its reason beside it."""
+
+from __future__ import annotations
+
+DEFAULT_BASE_URL = "https://api.tailscale.com"
+API_PREFIX = "/api/v2"
+# "-" is the tailnet the credential belongs to (api reference, "tailnet").
+DEFAULT_TAILNET = "-"
+
+# One call including every wait; below the 60 s after which usual MCP clients give up waiting.
+TOTAL_TIMEOUT_SECONDS = 60.0
+CONNECT_TIMEOUT_SECONDS = 5.0
+READ_TIMEOUT_SECONDS = 30.0
+WRITE_TIMEOUT_SECONDS = 30.0
+POOL_TIMEOUT_SECONDS = 10.0
+# The longest total deadline that may be asked for: a day.
+MAX_TIMEOUT_SECONDS = 86_400.0
+
+MAX_RETRIES = 3
+RETRIES_LIMIT = 20
+BACKOFF_FIRST_SECONDS = 0.25
+BACKOFF_CAP_SECONDS = 20.0
+# A longer Retry-After is raised at once: a caller can plan with it, a sleeping call cannot.
+MAX_RETRY_AFTER_SECONDS = 60.0
+RETRY_AFTER_JITTER_SHARE = 0.1
+RETRY_AFTER_JITTER_CAP_SECONDS = 1.0
+
+# Five requests at once, refilled over half a second: at most ten a second. Our choice: Tailscale publishes
+# no limit (github.com/tailscale/tailscale/issues/14328).
+RATE_LIMIT = (5, 0.5)
+MAX_CONCURRENCY = 10
+CONCURRENCY_LIMIT = 1000
+KEEPALIVE_SECONDS = 5.0
+
+# 10,000 devices are about 20 MB; the API never pages.
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+MAX_ERROR_BODY_BYTES = 64 * 1024
+# A real answer compresses ten to twenty times; a bomb a thousand times.
+MAX_COMPRESSION_RATIO = 100
+RATIO_CHECKED_FROM_BYTES = 1024 * 1024
+
+# What one conditional write may add to its deadline to find out whether it was applied.
+RECONCILE_SECONDS = 15.0
+
+# A token is replaced when this share of its life is over.
+TOKEN_REFRESH_SHARE = 0.8
+# OAuth access tokens live an hour; assumed where an answer does not say.
+TOKEN_LIFETIME_SECONDS = 3600.0
+# A failed token request is remembered this long, so that waiting calls do not repeat it one by one.
+TOKEN_FAILURE_SECONDS = 1.0
+TOKEN_ATTEMPTS = 2
+
+MESSAGE_CAP_CHARACTERS = 2000
+EXCERPT_CHARACTERS = 200

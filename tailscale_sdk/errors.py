@@ -1,0 +1,356 @@
+"""What can go wrong, as classes to branch on.
+
+TailscaleError
+├── ConfigurationError            a setting is missing, contradictory or out of range
+│   └── ClientLoopError           a client is used from a loop or process it does not belong to
+├── APIConnectionError            no complete answer: connect, dns, tls, write, read, protocol
+│   └── APITimeoutError           a phase or the whole call took too long
+├── APIStatusError                the service answered with an error status
+│   ├── BadRequestError 400       ├── ConflictError 409
+│   ├── AuthenticationError 401   ├── PreconditionFailedError 412
+│   ├── PermissionDeniedError 403 ├── RateLimitError 429
+│   ├── NotFoundError 404         └── ServerError 5xx
+├── DecodeError                   the answer is not what the operation returns
+├── ResponseTooLargeError         the answer is larger than the cap
+├── OutcomeUnknownError           it is not known whether a write was done
+├── PolicyError                   a policy is refused before or by the service
+├── HuJSONError                   text is not HuJSON
+└── WebhookError                  a delivery is not signed, not fresh or not readable
+
+The text of every error is safe to print: no header, body or secret, control characters made visible.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tailscale_sdk._constants import EXCERPT_CHARACTERS, MESSAGE_CAP_CHARACTERS
+from tailscale_sdk.redact import redact
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
+
+
+def clean(text: str, limit: int = MESSAGE_CAP_CHARACTERS) -> str:
+    """Return text that is safe on one line: redacted, no control or direction characters, capped."""
+    text = redact(_CONTROL.sub(" ", text)).strip()
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
+class TailscaleError(Exception):
+    """Be the root of every error this SDK raises on purpose."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(clean(message))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy without calling a constructor that wants keywords."""
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(kind: type[TailscaleError], args: tuple[Any, ...], state: dict[str, Any]) -> TailscaleError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(TailscaleError):
+    """Say that a setting is missing, contradictory or out of range, and what to set instead."""
+
+
+class ClientLoopError(ConfigurationError):
+    """Say that a client was used from another event loop or process, or after it was closed."""
+
+
+class APIConnectionError(TailscaleError):
+    """Say that no complete answer came.
+
+    Attributes:
+        operation: operation id.
+        phase: connect, dns, tls, write, read, protocol or auth; for a timeout also pool, limiter or total.
+        ambiguous: True when the service may have acted all the same.
+        attempts: requests that were sent or tried.
+        elapsed: seconds from the start of the call.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        operation: str | None = None,
+        phase: str = "connect",
+        ambiguous: bool = False,
+        attempts: int = 1,
+        elapsed: float = 0.0,
+    ) -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.phase = phase
+        self.ambiguous = ambiguous
+        self.attempts = attempts
+        self.elapsed = elapsed
+
+
+class APITimeoutError(APIConnectionError):
+    """Say which phase ran out of time; raise ``timeout=`` if the service is merely slow."""
+
+
+class APIStatusError(TailscaleError):
+    """Carry an error answer of the service.
+
+    Attributes:
+        status: HTTP status.
+        message: the service's own message, redacted, or an excerpt of the body.
+        data: entries of a policy error, each with ``user``, ``errors``, ``warnings``; else None.
+        operation: operation id, method and path template: where it happened.
+        required_scopes: OAuth scopes of the operation.
+        retry_after: seconds the service asks to wait, or None.
+        request_id: id of the request, if the service sent one.
+        attempts: requests that were sent.
+        elapsed: seconds from the start of the call.
+        ambiguous: True when the service may have acted all the same.
+        body: the answer's body; not part of the text or repr.
+    """
+
+    def __init__(
+        self,
+        *,
+        status: int,
+        message: str = "",
+        data: Sequence[Mapping[str, Any]] | None = None,
+        operation: str | None = None,
+        method: str | None = None,
+        path: str | None = None,
+        required_scopes: Sequence[str] = (),
+        retry_after: float | None = None,
+        request_id: str | None = None,
+        attempts: int = 1,
+        elapsed: float = 0.0,
+        ambiguous: bool = False,
+        body: bytes = b"",
+    ) -> None:
+        self.status = status
+        self.message = clean(message)
+        self.data = data
+        self.operation = operation
+        self.method = method
+        self.path = path
+        self.required_scopes = tuple(required_scopes)
+        self.retry_after = retry_after
+        self.request_id = request_id
+        self.attempts = attempts
+        self.elapsed = elapsed
+        self.ambiguous = ambiguous
+        self.body = body
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        where = self.operation or " ".join(part for part in (self.method, self.path) if part) or "request"
+        text = f"{where}: {self.status} {self.message or 'without a message'}"
+        hint = self._hint()
+        return f"{text}. {hint}" if hint else text
+
+    def _hint(self) -> str:
+        if 300 <= self.status < 400:
+            return "Redirects are never followed: check base_url"
+        return ""
+
+
+class BadRequestError(APIStatusError):
+    """Say that the service refused the arguments (400)."""
+
+
+class AuthenticationError(APIStatusError):
+    """Say that the credential is not accepted (401)."""
+
+    def _hint(self) -> str:
+        return "The credential is wrong, revoked or expired: make a new one under Settings, Keys"
+
+
+class PermissionDeniedError(APIStatusError):
+    """Say that the credential may not do this (403); ``required_scopes`` names what it takes."""
+
+    def _hint(self) -> str:
+        if not self.required_scopes:
+            return "The credential or its user lacks the right to do this"
+        return f"This takes the scope {' or '.join(self.required_scopes)}, and a user role that may do it"
+
+
+class NotFoundError(APIStatusError):
+    """Say that there is no such thing, or that it is not visible to this credential (404)."""
+
+    def _hint(self) -> str:
+        if self.operation is not None and self.operation.startswith("list") and self.path and "/services" in self.path:
+            return "Older services are under /tailnet/{tailnet}/vip-services: client.request reaches them"
+        return "Check the id; for devices use the nodeId of devices.list"
+
+
+class ConflictError(APIStatusError):
+    """Say that it exists already, or that it is in use (409)."""
+
+
+class PreconditionFailedError(APIStatusError):
+    """Say that it changed since it was read (412)."""
+
+    def _hint(self) -> str:
+        return "It changed since it was read: read it again and redo the edit"
+
+
+class RateLimitError(APIStatusError):
+    """Say that there were too many requests (429); ``retry_after`` is the wait in seconds, if known."""
+
+    def _hint(self) -> str:
+        return f"Try again in {self.retry_after:g} s" if self.retry_after is not None else "Try again later"
+
+
+class ServerError(APIStatusError):
+    """Say that the service failed (5xx)."""
+
+    def _hint(self) -> str:
+        if self.ambiguous:
+            return "It is not known whether this was done: read the state before repeating it"
+        return ""
+
+
+_BY_STATUS: Mapping[int, type[APIStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    412: PreconditionFailedError,
+    429: RateLimitError,
+}
+
+
+def status_error(status: int, *, body: bytes = b"", **context: Any) -> APIStatusError:
+    """Build the error of a status; the status alone decides the class, and building never fails.
+
+    Args:
+        status: HTTP status outside 2xx.
+        body: the answer's body; JSON with a ``message``, or anything else.
+        context: further attributes of ``APIStatusError``.
+    """
+    kind = _BY_STATUS.get(status) or (ServerError if 500 <= status <= 599 and status != 501 else APIStatusError)
+    message, data = _read_error_body(body)
+    return kind(status=status, message=message, data=data, body=body, **context)
+
+
+def _read_error_body(body: bytes) -> tuple[str, list[dict[str, Any]] | None]:
+    text = body[: 64 * 1024].decode("utf-8", "replace")
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        content = None
+    if isinstance(content, dict) and isinstance(content.get("message"), str):
+        entries = content.get("data")
+        data = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else None
+        return content["message"], data
+    return clean(re.sub(r"<[^>]{0,500}>", " ", text), EXCERPT_CHARACTERS), None
+
+
+class DecodeError(TailscaleError):
+    """Say that an answer is not what the operation returns; no value is part of the text.
+
+    Attributes:
+        operation, status, content_type: where it happened.
+        bytes_read: length of the body.
+        json_path: place of the fault, ``$`` for the whole body.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        operation: str | None = None,
+        status: int | None = None,
+        content_type: str | None = None,
+        bytes_read: int = 0,
+        json_path: str = "$",
+        attempts: int = 1,
+        ambiguous: bool = False,
+    ) -> None:
+        super().__init__(
+            f"{operation or 'request'}: {message} at {json_path} ({status}, {content_type or 'no content type'}, "
+            f"{bytes_read} bytes)"
+        )
+        self.operation = operation
+        self.status = status
+        self.content_type = content_type
+        self.bytes_read = bytes_read
+        self.json_path = json_path
+        self.attempts = attempts
+        self.ambiguous = ambiguous
+
+
+class ResponseTooLargeError(TailscaleError):
+    """Say that an answer is larger than the cap, ``cap`` in bytes; it is not asked for again."""
+
+    def __init__(self, *, cap: int, operation: str | None = None, ambiguous: bool = False) -> None:
+        super().__init__(f"{operation or 'request'}: the answer is larger than {cap} bytes, or compressed beyond reason")
+        self.cap = cap
+        self.operation = operation
+        self.ambiguous = ambiguous
+
+
+class OutcomeUnknownError(TailscaleError):
+    """Say that it is not known whether a write was done; the failure is ``__cause__``.
+
+    Attributes:
+        operation: operation id.
+        recovered: revoked, not_found, none or not_verified: what was found out afterwards.
+        nonce: mark in the description of a created key, to look for, or None.
+        candidates: ids of things that may be what was created.
+    """
+
+    def __init__(
+        self,
+        *,
+        operation: str,
+        recovered: str = "none",
+        nonce: str | None = None,
+        candidates: Sequence[str] = (),
+        attempts: int = 1,
+        elapsed: float = 0.0,
+    ) -> None:
+        looked = f"; look for {nonce!r}" if nonce else ""
+        super().__init__(
+            f"{operation}: it is not known whether this was done (recovered: {recovered}){looked}. "
+            "Read the state before repeating it: a repeated creation makes a second one"
+        )
+        self.operation = operation
+        self.recovered = recovered
+        self.nonce = nonce
+        self.candidates = tuple(candidates)
+        self.attempts = attempts
+        self.elapsed = elapsed
+        self.ambiguous = True
+
+
+class PolicyError(TailscaleError):
+    """Say why a policy is not sent or not accepted; ``data`` holds the service's entries, if any."""
+
+    def __init__(self, message: str, *, data: Sequence[Mapping[str, Any]] | None = None) -> None:
+        super().__init__(message)
+        self.data = data
+
+
+class HuJSONError(TailscaleError):
+    """Say where text is not HuJSON; line and column count from 1, offset from 0."""
+
+    def __init__(self, message: str, *, line: int = 1, column: int = 1, offset: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
+        self.offset = offset
+
+
+class WebhookError(TailscaleError):
+    """Say why a delivery is refused; ``reason`` is not_signed, mismatch, expired or malformed."""
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
