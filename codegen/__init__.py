@@ -1,0 +1,1 @@
+"""Import, compare, generate and check the API description."""
