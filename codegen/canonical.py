@@ -17,7 +17,19 @@ _ORDER = (
     *("minLength", "maxLength", "pattern", "minItems", "maxItems", "uniqueItems"),
     *("schema", "items", "properties", "additionalProperties", "oneOf", "anyOf"),
     *("resource", "method", "unwrap", "flatten", "body", "manual", "provisional", "free_filters", "rename"),
-    *("effect", "retry_class", "scopes", "scopes_mode", "returns", "change", "since", "secret", "read", "fields", "inverse"),
+    *(
+        "effect",
+        "retry_class",
+        "scopes",
+        "scopes_mode",
+        "returns",
+        "change",
+        "since",
+        "secret",
+        "read",
+        "fields",
+        "inverse",
+    ),
     *("paths", "components", "securitySchemes", "schemas"),
 )
 _RANK = {key: rank for rank, key in enumerate(_ORDER)}
@@ -45,7 +57,12 @@ _Dumper.add_representer(list, _represent_list)
 def to_yaml(document: dict[str, Any]) -> str:
     """Return the canonical text of a description."""
     body = yaml.dump(
-        ordered(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH, default_flow_style=False
+        ordered(document),
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=_WIDTH,
+        default_flow_style=False,
     )
     return _HEAD + body
 

@@ -6,7 +6,16 @@ from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-_LIMITS = ("format", "default", "const", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_LIMITS = (
+    "format",
+    "default",
+    "const",
+    "pattern",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+)
 _SIZES = ("minLength", "maxLength", "minItems", "maxItems", "uniqueItems", "readOnly", "writeOnly")
 _METHODS = ("get", "put", "post", "patch", "delete", "head", "options", "trace")
 _NO_RECURSION: frozenset[str] = frozenset()
@@ -51,7 +60,9 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
         elif name not in before:
             found.append(Change(Kind.ADDED, name, "operation added"))
         else:
-            found += [Change(kind, name, text) for kind, text in _compare_operation(before[name], after[name])]
+            found += [
+                Change(kind, name, text) for kind, text in _compare_operation(before[name], after[name])
+            ]
     return found
 
 
@@ -73,7 +84,9 @@ def operation_shape(document: Mapping[str, Any], endpoint: Any) -> dict[str, Any
     return _operation_shape(document, document["paths"][endpoint.path], endpoint.node)
 
 
-def _operation_shape(document: Mapping[str, Any], item: Mapping[str, Any], node: Mapping[str, Any]) -> dict[str, Any]:
+def _operation_shape(
+    document: Mapping[str, Any], item: Mapping[str, Any], node: Mapping[str, Any]
+) -> dict[str, Any]:
     parameters = [_target(document, p) for p in [*item.get("parameters", []), *node.get("parameters", [])]]
     body = _target(document, node.get("requestBody", {}))
     answers = {status: _target(document, answer) for status, answer in node.get("responses", {}).items()}
@@ -93,7 +106,11 @@ def _operation_shape(document: Mapping[str, Any], item: Mapping[str, Any], node:
 
 
 def _contents(document: Mapping[str, Any], holder: Mapping[str, Any]) -> dict[str, Any]:
-    return {"types": {kind: _flatten(document, media["schema"]) for kind, media in holder.get("content", {}).items()}}
+    return {
+        "types": {
+            kind: _flatten(document, media["schema"]) for kind, media in holder.get("content", {}).items()
+        }
+    }
 
 
 def _target(document: Mapping[str, Any], node: Any) -> Any:
@@ -114,7 +131,12 @@ def _flatten(document: Mapping[str, Any], schema: Any) -> Fields:
 
 
 def _visit(
-    document: Mapping[str, Any], schema: Any, path: str, required: bool, fields: Fields, open_refs: frozenset[str]
+    document: Mapping[str, Any],
+    schema: Any,
+    path: str,
+    required: bool,
+    fields: Fields,
+    open_refs: frozenset[str],
 ) -> None:
     reference = schema.get("$ref") if isinstance(schema, Mapping) else None
     entry = fields.setdefault(path, {"types": set(), "enum": set(), "open": False, "required": required})
@@ -164,7 +186,9 @@ def _compare_operation(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterat
         elif status not in old["answers"]:
             yield Kind.ADDED, f"{status}: answer added"
         else:
-            yield from _compare_contents(status, old["answers"][status], new["answers"][status], incoming=False)
+            yield from _compare_contents(
+                status, old["answers"][status], new["answers"][status], incoming=False
+            )
             yield from _compare_headers(status, old["headers"][status], new["headers"][status])
 
 
@@ -174,7 +198,7 @@ def _compare_headers(status: str, old: list[str], new: list[str]) -> Iterator[Fo
 
 
 def _compare_parameters(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Found]:
-    for name in old | new:
+    for name in dict.fromkeys([*old, *new]):
         if name not in new:
             yield Kind.BREAKING, f"{name} removed"
         elif name not in old:
@@ -195,7 +219,9 @@ def _compare_bodies(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[
         yield from _compare_contents("body", old, new, incoming=True)
 
 
-def _compare_contents(place: str, old: Mapping[str, Any], new: Mapping[str, Any], *, incoming: bool) -> Iterator[Found]:
+def _compare_contents(
+    place: str, old: Mapping[str, Any], new: Mapping[str, Any], *, incoming: bool
+) -> Iterator[Found]:
     before, after = old["types"], new["types"]
     yield from ((Kind.BREAKING, f"{place}: {kind} removed") for kind in before if kind not in after)
     yield from ((Kind.ADDED, f"{place}: {kind} added") for kind in after if kind not in before)
@@ -216,9 +242,14 @@ def _compare_fields(place: str, old: Fields, new: Fields, *, incoming: bool) -> 
         elif path not in old:
             if parent in old or not path:
                 forced = incoming and new[path]["required"]
-                yield Kind.BREAKING if forced else Kind.ADDED, f"{where} added{', required' if forced else ''}"
+                yield (
+                    Kind.BREAKING if forced else Kind.ADDED,
+                    f"{where} added{', required' if forced else ''}",
+                )
         else:
-            yield from ((kind, f"{where} {text}") for kind, text in _compare_field(old[path], new[path], incoming))
+            yield from (
+                (kind, f"{where} {text}") for kind, text in _compare_field(old[path], new[path], incoming)
+            )
 
 
 def _compare_field(old: Mapping[str, Any], new: Mapping[str, Any], incoming: bool) -> Iterator[Found]:

@@ -82,7 +82,9 @@ def parse_document(data: bytes) -> dict[str, Any]:
         raise DocumentRefused("", f"larger than {SIZE_CAP} bytes")
     try:
         text = data.decode("utf-8-sig")
-        loaded = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, Loader=yaml.CSafeLoader)
+        loaded = (
+            json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, Loader=yaml.CSafeLoader)
+        )
     except UnicodeDecodeError as problem:
         raise DocumentRefused("", f"not UTF-8 at byte {problem.start}") from problem
     except json.JSONDecodeError as problem:
@@ -116,7 +118,13 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
     """Follow a redirect only where the first request was allowed to go."""
 
     def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
     ) -> urllib.request.Request | None:
         _require_https(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
@@ -125,7 +133,9 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
 def _require_https(url: str) -> None:
     parts = urllib.parse.urlsplit(url)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        raise DocumentRefused("", f"{parts.scheme or 'this'} is no way to fetch a description: use https or a file")
+        raise DocumentRefused(
+            "", f"{parts.scheme or 'this'} is no way to fetch a description: use https or a file"
+        )
 
 
 def _fetch(source: str) -> bytes:
@@ -142,7 +152,9 @@ def _fetch(source: str) -> bytes:
             data: bytes = reply.read(SIZE_CAP + 1)
             return data
     except (urllib.error.URLError, OSError) as problem:
-        raise DocumentRefused("", f"not fetched: {_one_line(getattr(problem, 'reason', problem))}") from problem
+        raise DocumentRefused(
+            "", f"not fetched: {_one_line(getattr(problem, 'reason', problem))}"
+        ) from problem
 
 
 def validate(document: Mapping[str, Any]) -> None:
@@ -218,15 +230,17 @@ def resolve(document: Mapping[str, Any], node: Any) -> Any:
             return node
         target: Any = document
         for part in node["$ref"].removeprefix("#/").split("/"):
-            key = urllib.parse.unquote(part).replace("~1", "/").replace("~0", "~")
-            if isinstance(target, list):
-                target = target[int(key)] if key.isdigit() else {}[key]
-            elif isinstance(target, Mapping):
-                target = target[key]
-            else:
-                raise LookupError(key)
+            target = _step(target, urllib.parse.unquote(part).replace("~1", "/").replace("~0", "~"))
         node = target
     raise LookupError("circular reference")
+
+
+def _step(node: Any, key: str) -> Any:
+    if isinstance(node, Mapping) and key in node:
+        return node[key]
+    if isinstance(node, list) and key.isdigit() and int(key) < len(node):
+        return node[int(key)]
+    raise LookupError(key)
 
 
 def reference_name(node: Any) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from codegen.document import DocumentRefused, operations, pointer, resolve
-from codegen.schemas import children
+from codegen.schemas import children, places
 
 Document = dict[str, Any]
 _MARKS = ("readOnly", "writeOnly", "x-sdk")
@@ -20,12 +20,12 @@ def name_enums(document: Document) -> None:
     schemas = document["components"]["schemas"]
     for old in [name for name, schema in schemas.items() if "enum" in schema]:
         _rename(document, old, _wish(schemas[old]) or old[:1].upper() + old[1:])
-    for holder, key, schema in _places(document):
+    for holder, key, schema in places(document):
         if "enum" in schema and (name := _wish(schema)):
             _define(schemas, name, {k: v for k, v in schema.items() if k in ("type", "enum")})
             holder[key] = _reference(name, schema)
     known = {_enum_key(schema): name for name, schema in schemas.items() if "enum" in schema}
-    for holder, key, schema in _places(document):
+    for holder, key, schema in places(document):
         name = known.get(_enum_key(schema)) if holder is not schemas and "default" not in schema else None
         if name is not None:
             holder[key] = _reference(name, schema)
@@ -57,7 +57,7 @@ def _rename(document: Document, old: str, new: str) -> None:
         return
     _define(schemas, new, schemas[old])
     del schemas[old]
-    for holder, key, schema in _places(document):
+    for holder, key, schema in places(document):
         if schema.get("$ref") == f"#/components/schemas/{old}":
             holder[key] = {**schema, "$ref": f"#/components/schemas/{new}"}
 
@@ -79,7 +79,9 @@ def hoist_inline_objects(document: Document) -> None:
         base = endpoint.node["operationId"]
         base = base[:1].upper() + base[1:]
         bodies = [(resolve(document, endpoint.node.get("requestBody", {})), f"{base}Request")]
-        bodies += [(resolve(document, answer), f"{base}Response") for answer in endpoint.node["responses"].values()]
+        bodies += [
+            (resolve(document, answer), f"{base}Response") for answer in endpoint.node["responses"].values()
+        ]
         for body, name in bodies:
             for media in body.get("content", {}).values():
                 _hoist(schemas, media, "schema", media["schema"], name)
@@ -113,29 +115,6 @@ def _suffix(schema: dict[str, Any], holder: Any, key: Any) -> str:
 
 def _define(schemas: dict[str, Any], name: str, schema: dict[str, Any]) -> None:
     if schemas.setdefault(name, schema) != schema:
-        raise DocumentRefused(pointer(("components", "schemas", name)), "two different schemas would get this name")
-
-
-def _places(document: Document) -> list[tuple[Any, Any, dict[str, Any]]]:
-    """Return every place that holds a schema: the container, the key, the schema."""
-    found: list[tuple[Any, Any, dict[str, Any]]] = []
-
-    def visit(holder: Any, key: Any, schema: Any) -> None:
-        if isinstance(schema, dict):
-            for inner in children(schema):
-                visit(*inner)
-            found.append((holder, key, schema))
-
-    schemas = document["components"]["schemas"]
-    for name, schema in schemas.items():
-        visit(schemas, name, schema)
-    parameters = list(document["components"].get("parameters", {}).values())
-    for endpoint in operations(document):
-        parameters += [p for p in endpoint.node["parameters"] if "schema" in p]
-        bodies = [resolve(document, endpoint.node.get("requestBody", {}))]
-        bodies += [resolve(document, answer) for answer in endpoint.node["responses"].values()]
-        parameters += [media for body in bodies for media in body.get("content", {}).values()]
-    for node in parameters:
-        if "schema" in node:
-            visit(node, "schema", node["schema"])
-    return found
+        raise DocumentRefused(
+            pointer(("components", "schemas", name)), "two different schemas would get this name"
+        )

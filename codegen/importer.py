@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,15 @@ from attrs import frozen
 
 from codegen.canonical import to_yaml
 from codegen.diff import Change, compare
-from codegen.document import load_document, operations, read_document, resolve, validate
-from codegen.document import DocumentRefused as DocumentRefused
+from codegen.document import (
+    DocumentRefused,
+    load_document,
+    operations,
+    parse_document,
+    read_document,
+    resolve,
+    validate,
+)
 from codegen.lock import build_lock, lock_text, read_lock
 from codegen.normalise import normalise
 from codegen.overlay import Action, apply_overlay, load_overlay
@@ -67,7 +73,7 @@ def import_document(source: str, root: Path, *, today: dt.date | None = None) ->
     provisional = _take_over(document, known)
     new_texts = merge_wording(document, known)
     text = to_yaml(document)
-    validate(load_text(text))
+    validate(parse_document(text.encode()))
     changes = compare(known, document) if known["paths"] else []
     lock = build_lock(document, structure(published), read_lock(root / LOCK), root / OVERLAY, today=today)
     _write(root / DESCRIPTION, text)
@@ -75,7 +81,9 @@ def import_document(source: str, root: Path, *, today: dt.date | None = None) ->
     return ImportReport(tuple(changes), tuple(new_texts), tuple(provisional), tuple(obsolete), document)
 
 
-def reconcile(published: dict[str, Any], root: Path, known: dict[str, Any]) -> tuple[dict[str, Any], list[Action]]:
+def reconcile(
+    published: dict[str, Any], root: Path, known: dict[str, Any]
+) -> tuple[dict[str, Any], list[Action]]:
     """Return the structure of a document as ours would write it, overlay and passes applied.
 
     A document that carries our marks has been through the overlay already and skips it.
@@ -92,13 +100,20 @@ def reconcile(published: dict[str, Any], root: Path, known: dict[str, Any]) -> t
     return normalise(bare), obsolete
 
 
-def comparable(path_or_url: str) -> dict[str, Any]:
-    """Read a document for a comparison.
+def compare_sources(old: str, new: str) -> list[Change]:
+    """Compare two documents; a published one against ours goes through the passes first.
+
+    Args:
+        old: file or https URL.
+        new: file or https URL.
 
     Raises:
-        DocumentRefused: it is broken.
+        DocumentRefused: one of them is broken.
     """
-    return read_document(path_or_url)
+    before, after = read_document(old), read_document(new)
+    if is_ours(before) != is_ours(after):
+        before, after = (doc if is_ours(doc) else normalise(structure(doc)) for doc in (before, after))
+    return compare(before, after)
 
 
 def is_ours(document: dict[str, Any]) -> bool:
@@ -106,16 +121,11 @@ def is_ours(document: dict[str, Any]) -> bool:
     return any("x-sdk" in endpoint.node for endpoint in operations(document))
 
 
-def load_text(text: str) -> dict[str, Any]:
-    """Read back what was just written."""
-    from codegen.document import parse_document
-
-    return parse_document(text.encode())
-
-
 def _known(root: Path) -> dict[str, Any]:
     path = root / DESCRIPTION
-    return load_document(path) if path.exists() else {"info": _INFO, "tags": [], "paths": {}, "components": {}}
+    return (
+        load_document(path) if path.exists() else {"info": _INFO, "tags": [], "paths": {}, "components": {}}
+    )
 
 
 def _refuse_foreign(published: dict[str, Any], known: dict[str, Any]) -> None:
@@ -143,7 +153,7 @@ def _take_over(document: dict[str, Any], known: dict[str, Any]) -> list[str]:
     for endpoint in operations(document):
         name = endpoint.node["operationId"]
         old = marks.get(name)
-        endpoint.node["x-sdk"] = old if old else propose(document, endpoint.method, endpoint.node, resources, taken)
+        endpoint.node["x-sdk"] = old or propose(document, endpoint.method, endpoint.node, resources, taken)
     return [e.node["operationId"] for e in operations(document) if e.node["x-sdk"].get("provisional")]
 
 
@@ -152,7 +162,11 @@ def _used_tags(document: dict[str, Any]) -> set[str]:
 
 
 def propose(
-    document: dict[str, Any], method: str, node: dict[str, Any], resources: dict[str, str], taken: set[tuple[str, str]]
+    document: dict[str, Any],
+    method: str,
+    node: dict[str, Any],
+    resources: dict[str, str],
+    taken: set[tuple[str, str]],
 ) -> dict[str, Any]:
     """Propose marks for an operation that nobody has judged yet: careful ones, marked provisional."""
     tag = (node["tags"] or ["other"])[0]
@@ -209,4 +223,4 @@ def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.new")
     fresh.write_text(text, encoding="utf-8")
-    os.replace(fresh, path)
+    fresh.replace(path)

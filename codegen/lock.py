@@ -44,13 +44,17 @@ def build_lock(
         "upstream_sha256": upstream,
         "structure_sha256": structure_digest(document),
         "counts": counts(document),
-        "operations": {e.node["operationId"]: digest(operation_shape(document, e)) for e in operations(document)},
+        "operations": {
+            e.node["operationId"]: digest(operation_shape(document, e)) for e in operations(document)
+        },
         "overlay_sha256": file_digest(overlay),
         "generation": previous.get("generation", {}),
     }
 
 
-def record_generation(root: Path, *, generator: str, configuration: str, templates: Mapping[str, bytes]) -> None:
+def record_generation(
+    root: Path, *, generator: str, configuration: str, templates: Mapping[str, bytes]
+) -> None:
     """Note in the lock what the last generation was made with.
 
     Args:
@@ -67,12 +71,16 @@ def record_generation(root: Path, *, generator: str, configuration: str, templat
     path.write_text(lock_text(lock), encoding="utf-8")
 
 
-def generation(root: Path, *, generator: str, configuration: str, templates: Mapping[str, bytes]) -> dict[str, str]:
+def generation(
+    root: Path, *, generator: str, configuration: str, templates: Mapping[str, bytes]
+) -> dict[str, str]:
     """Describe what a generation is made with, to be noted or compared."""
     return {
         "generator": generator,
         "configuration_sha256": hashlib.sha256(configuration.encode()).hexdigest(),
-        "templates_sha256": digest({name: hashlib.sha256(text).hexdigest() for name, text in templates.items()}),
+        "templates_sha256": digest(
+            {name: hashlib.sha256(text).hexdigest() for name, text in templates.items()}
+        ),
         "overlay_sha256": file_digest(root / "openapi" / "overlay.yaml"),
     }
 
@@ -111,7 +119,9 @@ def counts(document: Mapping[str, Any]) -> dict[str, int]:
 
 def digest(value: Any) -> str:
     """Return the SHA-256 of a value's canonical JSON."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), default=sorted).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(value, sort_keys=True, separators=(",", ":"), default=sorted).encode()
+    ).hexdigest()
 
 
 def file_digest(path: Path) -> str:

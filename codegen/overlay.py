@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from attrs import frozen
-from jsonpath_ng import DatumInContext
+from jsonpath_ng import DatumInContext, Fields, Index
 from jsonpath_ng.exceptions import JSONPathError
-from jsonpath_ng.ext import parse
+from jsonpath_ng.ext.parser import parse
 
 from codegen.document import METHODS, parse_document
 
@@ -53,7 +53,9 @@ def load_overlay(path: Path) -> tuple[Action, ...]:
     document = parse_document(path.read_bytes())
     if not str(document.get("overlay", "")).startswith("1."):
         raise OverlayFailed(f"{path.name}: no OpenAPI Overlay 1.x document")
-    return tuple(_action(number, entry) for number, entry in enumerate(document.get("actions") or [], start=1))
+    return tuple(
+        _action(number, entry) for number, entry in enumerate(document.get("actions") or [], start=1)
+    )
 
 
 def _action(number: int, entry: Any) -> Action:
@@ -128,9 +130,13 @@ def _apply(document: dict[str, Any], action: Action) -> bool:
 def _remove(match: DatumInContext, action: Action) -> None:
     if match.context is None:
         raise OverlayFailed(f"{action}: the whole document cannot be removed")
-    holder = match.context.value
-    key = match.path.fields[0] if isinstance(holder, dict) else match.path.indices[0]
-    del holder[key]
+    place = match.path
+    if isinstance(place, Fields):
+        del match.context.value[place.fields[0]]
+    elif isinstance(place, Index):
+        del match.context.value[place.indices[0]]
+    else:
+        raise OverlayFailed(f"{action}: name the field or the index to remove")
 
 
 def _merge(node: dict[str, Any], update: Mapping[str, Any]) -> None:

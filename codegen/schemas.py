@@ -1,12 +1,13 @@
-"""Small questions about schemas that several passes ask."""
+"""Where the schemas of a description stand, and what they lead to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from codegen.document import reference_name
+from codegen.document import operations, reference_name, resolve
 
+Document = dict[str, Any]
 Child = tuple[Any, Any, Any]  # the container, the key or index in it, the schema there
 
 
@@ -51,3 +52,53 @@ def references(node: Any, document: Mapping[str, Any]) -> set[tuple[str, str]]:
 def reachable(node: Any, document: Mapping[str, Any]) -> set[str]:
     """Return the named schemas a node leads to."""
     return {name for kind, name in references(node, document) if kind == "schemas"}
+
+
+def places(document: Document) -> list[Child]:
+    """Return every place that holds a schema, inner ones first: the container, the key, the schema."""
+    found: list[Child] = []
+
+    def visit(holder: Any, key: Any, schema: Any) -> None:
+        if isinstance(schema, dict):
+            for inner in children(schema):
+                visit(*inner)
+            found.append((holder, key, schema))
+
+    schemas = document["components"].get("schemas", {})
+    for name, schema in schemas.items():
+        visit(schemas, name, schema)
+    for node in media_types(document):
+        visit(node, "schema", node["schema"])
+    return found
+
+
+def all_schemas(document: Document) -> list[dict[str, Any]]:
+    """Return every schema object, inner ones first."""
+    return [schema for _, _, schema in places(document)]
+
+
+def media_types(document: Document) -> list[dict[str, Any]]:
+    """Return every node that holds a schema under ``schema``: media types and parameters."""
+    named = list(document["components"].get("parameters", {}).values())
+    own = [
+        parameter for endpoint in operations(document) for parameter in endpoint.node.get("parameters", [])
+    ]
+    media = [media for content in contents(document) for media in content.values()]
+    return [node for node in (*media, *named, *own) if "schema" in node]
+
+
+def contents(document: Document) -> list[dict[str, Any]]:
+    """Return the content of every body and every answer, by media type."""
+    found = []
+    for endpoint in operations(document):
+        found.append(body_content(document, endpoint.node))
+        found += [
+            resolve(document, answer).get("content", {}) for answer in endpoint.node["responses"].values()
+        ]
+    return found
+
+
+def body_content(document: Document, node: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of an operation's request body, empty when it has none."""
+    content: dict[str, Any] = resolve(document, node.get("requestBody", {})).get("content", {})
+    return content

@@ -56,13 +56,16 @@ def structure(document: Mapping[str, Any]) -> dict[str, Any]:
         "security": document.get("security", []),
         "tags": [{"name": tag["name"]} for tag in _objects(document.get("tags", []), ("tags",))],
         "paths": {
-            path: _path_item(item, ("paths", path)) for path, item in _object(document["paths"], ("paths",)).items()
+            path: _path_item(item, ("paths", path))
+            for path, item in _object(document["paths"], ("paths",)).items()
         },
         "components": {
             "securitySchemes": _security(components.get("securitySchemes", {})),
             "parameters": _each(components.get("parameters", {}), _parameter, ("components", "parameters")),
             "responses": _each(components.get("responses", {}), _response, ("components", "responses")),
-            "requestBodies": _each(components.get("requestBodies", {}), _body, ("components", "requestBodies")),
+            "requestBodies": _each(
+                components.get("requestBodies", {}), _body, ("components", "requestBodies")
+            ),
             "schemas": _each(components.get("schemas", {}), schema_structure, ("components", "schemas")),
         },
     }
@@ -84,7 +87,9 @@ def schema_structure(node: Any, where: Where = ()) -> Any:
         elif key in _ONE_SCHEMA:
             kept[key] = schema_structure(value, here)
         elif key in _SCHEMA_LIST:
-            kept[key] = [schema_structure(item, (*here, index)) for index, item in enumerate(_list(value, here))]
+            kept[key] = [
+                schema_structure(item, (*here, index)) for index, item in enumerate(_list(value, here))
+            ]
         elif key in _SCHEMA_MAP:
             kept[key] = _each(value, schema_structure, here)
     if not isinstance(kept.get("required", []), list):
@@ -155,7 +160,11 @@ def _response(node: Any, where: Where) -> dict[str, Any]:
 
 def _content(node: Any, where: Where) -> dict[str, Any]:
     return {
-        kind: {"schema": schema_structure(_object(value, (*where, kind)).get("schema", {}), (*where, kind, "schema"))}
+        kind: {
+            "schema": schema_structure(
+                _object(value, (*where, kind)).get("schema", {}), (*where, kind, "schema")
+            )
+        }
         for kind, value in _object(node, where).items()
     }
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from attrs import frozen
 
+from codegen.bodies import TEXT_OF
 from codegen.document import operations, pointer
-from codegen.normalise import TEXT_OF
 
 MARKER = "TODO(wording)"
 SHARED_WORDS = 8  # so many consecutive words in common are taken for copied text
@@ -47,7 +47,9 @@ def slots(document: dict[str, Any]) -> Iterator[Slot]:
         yield from _schema_slots(name, schema)
 
 
-_ACCESS = "An API access token, or one obtained for an OAuth client or a federated identity, sent as bearer token."
+_ACCESS = (
+    "An API access token, or one obtained for an OAuth client or a federated identity, sent as bearer token."
+)
 _ERROR = "The request was refused or failed; the body says why where there is one."
 _ANSWER = "The request was carried out; the body is the answer."
 _DONE = "The request was carried out; a body, if any, says nothing."
