@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codegen.canonical import to_yaml
-from codegen.document import DocumentRefused, operations, parse_document, pointer, validate
+from codegen.document import DocumentRefused, operations, parse_document, pointer
 from codegen.importer import DESCRIPTION, LOCK, OVERLAY
 from codegen.lock import counts, file_digest, read_lock, structure_digest
 from codegen.overlay import OverlayFailed, load_overlay
+from codegen.reading import validate
 from codegen.wording import shared_phrases, unworded
 
 EFFECTS = frozenset({"read", "write", "delete"})

@@ -16,13 +16,12 @@ from codegen.document import (
     load_document,
     operations,
     parse_document,
-    read_document,
     resolve,
-    validate,
 )
 from codegen.lock import build_lock, lock_text, read_lock
 from codegen.normalise import normalise
 from codegen.overlay import Action, apply_overlay, load_overlay
+from codegen.reading import read_document, validate
 from codegen.structure import structure
 from codegen.wording import merge_wording
 

@@ -145,7 +145,17 @@ def _policy_object(document: Document) -> None:
 
 
 def _open_enums(document: Document) -> None:
-    for schema in list(all_schemas(document)):
+    named = document["components"]["schemas"]
+    marked = {
+        f"#/components/schemas/{name}": schema["x-sdk"] for name, schema in named.items() if _is_open(schema)
+    }
+    for schema in all_schemas(document):
+        if schema.get("$ref") in marked:
+            schema["x-sdk"] = {**marked[schema["$ref"]], **schema.get("x-sdk", {})}
+    for schema in named.values():
+        if _is_open(schema):
+            del schema["x-sdk"]
+    for schema in all_schemas(document):
         marks = schema.get("x-sdk", {})
         others = marks.pop("open", None)
         if others:
@@ -164,6 +174,10 @@ def _only_used(document: Document) -> None:
         }
     for kind in [kind for kind, members in components.items() if not members]:
         del components[kind]
+
+
+def _is_open(schema: dict[str, Any]) -> bool:
+    return "enum" in schema and "open" in schema.get("x-sdk", {})
 
 
 def _types(schema: dict[str, Any]) -> list[str]:
@@ -199,14 +213,14 @@ PASSES = (
     ),
     Pass("open enums", "a set marked open names the types that it takes beside the known words", _open_enums),
     Pass(
-        "request variants",
-        "what only the server sets is no input; what a body must hold, an answer may lack",
-        request_variants,
-    ),
-    Pass(
         "named objects",
         "every object has a name made by rule, so that models keep theirs",
         hoist_inline_objects,
+    ),
+    Pass(
+        "request variants",
+        "what only the server sets is no input; what a body must hold, an answer may lack",
+        request_variants,
     ),
     Pass("one error", "any status above 399 may come from any operation, with one body or none", one_error),
     Pass("required bodies", "a change without its body type-checks and does nothing", required_bodies),

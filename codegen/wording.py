@@ -97,8 +97,9 @@ def merge_wording(document: dict[str, Any], known: dict[str, Any]) -> list[str]:
     present = {slot.key: slot.holder for slot in slots(known)}
     new = []
     for slot in slots(document):
-        source = present.get(slot.key) or present.get(slot.fallback or "") or {}
-        text = source.get(slot.field)
+        sources = [present[key] for key in (slot.key, slot.fallback) if key in present]
+        source = sources[0] if sources else {}
+        text = next((origin[slot.field] for origin in sources if origin.get(slot.field)), None)
         if text is None and not slot.optional:
             text = slot.rule or MARKER
         if text is not None:
