@@ -1,0 +1,58 @@
+"""Settle an unclear policy write by what is stored now: pure, no I/O."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from tailscale_sdk._generated.types import WireRequest
+from tailscale_sdk.errors import HuJSONError, PreconditionFailedError, TailscaleError
+from tailscale_sdk.policy import hujson
+
+
+class Settled(Enum):
+    """Name what an unclear write turned out to be."""
+
+    APPLIED = "applied"
+    NOT_APPLIED = "not applied"
+    REPLACED = "replaced"
+    UNKNOWN = "unknown"
+
+    def error(self, cause: TailscaleError) -> TailscaleError:
+        """Return what the caller sees of a write that was not applied."""
+        if self is Settled.UNKNOWN:
+            return cause
+        if self is Settled.NOT_APPLIED:
+            if hasattr(cause, "ambiguous"):
+                cause.ambiguous = False
+            return cause
+        replaced = PreconditionFailedError(
+            status=412,
+            message="the stored policy is neither the one that was read nor the one that was sent",
+            operation="setPolicyFile",
+        )
+        replaced.__cause__ = cause
+        return replaced
+
+
+def settle(request: WireRequest, stored: str, etag: str | None) -> Settled:
+    """Compare what is stored with what was sent and with the version it was based on.
+
+    Args:
+        request: the write whose outcome is unclear.
+        stored: text of the policy now.
+        etag: its version tag without quotes.
+    """
+    sent = (request.content or b"").decode("utf-8")
+    if stored == sent or _formatted(stored) == _formatted(sent):
+        return Settled.APPLIED
+    base = next((value.strip('"') for name, value in request.headers if name == "If-Match"), None)
+    if base is None:
+        return Settled.UNKNOWN
+    return Settled.NOT_APPLIED if base == etag else Settled.REPLACED
+
+
+def _formatted(text: str) -> str:
+    try:
+        return hujson.format(text)
+    except HuJSONError:
+        return text

@@ -1,0 +1,1 @@
+"""The wire: deadline, credential, retry, throttle and bounded reading around one httpx transport."""

@@ -1,0 +1,139 @@
+"""One call: what is sent, until when, and what its attempts come to. No waiting happens here."""
+
+from __future__ import annotations
+
+from attrs import define, field, frozen
+
+from tailscale_sdk import _constants as defaults
+from tailscale_sdk._generated.operations import OPERATIONS, Operation
+from tailscale_sdk.errors import APITimeoutError, OutcomeUnknownError, TailscaleError, status_error
+from tailscale_sdk.transport.clock import Clock
+from tailscale_sdk.transport.reply import Reply
+from tailscale_sdk.transport.retry import (
+    Decision,
+    RetryClass,
+    decide,
+    nature_of_status,
+    parse_retry_after,
+)
+from tailscale_sdk.transport.wire import AttemptFailed
+
+
+@frozen
+class Options:
+    """Hold what a client or one of its copies allows each call."""
+
+    timeout: float = defaults.TOTAL_TIMEOUT_SECONDS
+    max_retries: int = defaults.MAX_RETRIES
+    max_bytes: int = defaults.MAX_RESPONSE_BYTES
+    on_ambiguous: str = "raise"
+    mark_creation: bool = True
+
+
+@define
+class CallContext:
+    """Carry one call through its attempts."""
+
+    operation_id: str
+    method: str
+    path: str
+    retry_class: RetryClass
+    scopes: tuple[str, ...]
+    options: Options
+    started: float
+    deadline: float = field(init=False)
+    attempts: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self.deadline = self.started + self.options.timeout
+
+    @classmethod
+    def of(cls, operation: Operation, options: Options, clock: Clock) -> CallContext:
+        """Start a call of a described operation."""
+        return cls(
+            operation_id=operation.operation_id,
+            method=operation.http_method,
+            path=operation.path,
+            retry_class=operation.retry_class,
+            scopes=operation.scopes,
+            options=options,
+            started=clock.monotonic(),
+        )
+
+    def judge(self, reply: Reply, clock: Clock) -> Reply:
+        """Return a 2xx reply.
+
+        Raises:
+            AttemptFailed: any other status, with what it says about the request having been carried out.
+        """
+        if 200 <= reply.status < 300:
+            return reply
+        nature = nature_of_status(reply.status, self.retry_class)
+        retry_after = parse_retry_after(reply.headers, clock.now())
+        error = status_error(
+            reply.status,
+            body=reply.body[: defaults.MAX_ERROR_BODY_BYTES],
+            operation=self.operation_id,
+            method=self.method,
+            path=self.path,
+            required_scopes=self.scopes,
+            retry_after=retry_after,
+            request_id=reply.headers.get("x-request-id") or reply.headers.get("request-id"),
+            ambiguous=nature == "ambiguous",
+        )
+        waits = retry_after if reply.status in {429, 503} else None
+        raise AttemptFailed(error, nature, retry_after=waits)
+
+    def decide(self, failed: AttemptFailed, clock: Clock) -> Decision:
+        """Decide what follows a failed attempt."""
+        return decide(
+            nature=failed.nature,
+            retry_class=self.retry_class,
+            attempt=self.attempts,
+            max_retries=self.options.max_retries,
+            remaining=self.deadline - clock.monotonic(),
+            chance=clock.random(),
+            retry_after=failed.retry_after,
+            at_once=failed.at_once,
+        )
+
+    def final(self, failed: AttemptFailed, clock: Clock) -> TailscaleError:
+        """Return what the caller sees when no further attempt is made."""
+        error = failed.error
+        elapsed = clock.monotonic() - self.started
+        for name, value in (("attempts", self.attempts), ("elapsed", elapsed)):
+            if hasattr(error, name):
+                setattr(error, name, value)
+        if failed.nature == "ambiguous" and self.retry_class in {"CREATE", "EFFECT"}:
+            unknown = OutcomeUnknownError(operation=self.operation_id, attempts=self.attempts, elapsed=elapsed)
+            unknown.__cause__ = error
+            return unknown
+        return error
+
+    def out_of_time(self, phase: str, *, sent: bool) -> AttemptFailed:
+        """Say that the whole call ran out of time in a phase."""
+        text = f"{self.operation_id}: not finished within {self.options.timeout:g} s ({phase})"
+        error = APITimeoutError(text, operation=self.operation_id, phase=phase, ambiguous=sent)
+        return AttemptFailed(error, "ambiguous" if sent else "not_sent")
+
+
+def operation_of(operation_id: str) -> Operation:
+    """Return a described operation."""
+    return OPERATIONS[operation_id]
+
+
+def find_operation(method: str, path: str) -> Operation | None:
+    """Find the operation that a method and a path below /api/v2 belong to."""
+    segments = path.partition("?")[0].split("/")
+    matching = [
+        operation
+        for operation in OPERATIONS.values()
+        if operation.http_method == method and _fits(operation.path.split("/"), segments)
+    ]
+    return max(matching, key=lambda operation: -operation.path.count("{"), default=None)
+
+
+def _fits(template: list[str], segments: list[str]) -> bool:
+    return len(template) == len(segments) and all(
+        expected.startswith("{") or expected == given for expected, given in zip(template, segments, strict=True)
+    )

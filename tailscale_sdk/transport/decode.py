@@ -1,0 +1,88 @@
+"""From bytes to JSON, bounded: no body, however compressed, takes more memory than its cap."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from tailscale_sdk._constants import MAX_COMPRESSION_RATIO, RATIO_CHECKED_FROM_BYTES
+
+_PIECE_BYTES = 64 * 1024
+
+
+class BodyTooLarge(Exception):
+    """Say that a body passed its cap."""
+
+
+class BodyBroken(Exception):
+    """Say that a body cannot be decompressed, or uses an encoding that was not asked for."""
+
+
+class BoundedBody:
+    """Collect a body chunk by chunk, decompressing gzip without ever holding more than the cap.
+
+    Args:
+        headers: response headers, names in lower case.
+        cap: largest decompressed size in bytes.
+
+    Raises:
+        BodyTooLarge: the announced length is over the cap.
+        BodyBroken: the encoding is not gzip.
+    """
+
+    def __init__(self, headers: Mapping[str, str], cap: int) -> None:
+        self._cap, self._pieces, self._size, self._wire_size = cap, list[bytes](), 0, 0
+        encoding = headers.get("content-encoding", "").strip().lower()
+        if encoding not in {"", "identity", "gzip"}:
+            raise BodyBroken("an encoding came that was not asked for")
+        self._gunzip = zlib.decompressobj(31) if encoding == "gzip" else None
+        length = headers.get("content-length", "")
+        if self._gunzip is None and length.isascii() and length.isdigit() and len(length) < 20 and int(length) > cap:
+            raise BodyTooLarge
+
+    def feed(self, chunk: bytes) -> None:
+        """Take one chunk as it came from the wire."""
+        self._wire_size += len(chunk)
+        if self._gunzip is None:
+            self._keep(chunk)
+            return
+        try:
+            while chunk:
+                self._keep(self._gunzip.decompress(chunk, _PIECE_BYTES))
+                chunk = self._gunzip.unconsumed_tail
+                if self._gunzip.eof and self._gunzip.unused_data:
+                    chunk, self._gunzip = self._gunzip.unused_data, zlib.decompressobj(31)
+        except zlib.error:
+            raise BodyBroken("the gzip data is broken") from None
+
+    def _keep(self, piece: bytes) -> None:
+        self._size += len(piece)
+        compressed = self._gunzip is not None and self._size > RATIO_CHECKED_FROM_BYTES
+        if self._size > self._cap or (compressed and self._size > MAX_COMPRESSION_RATIO * self._wire_size):
+            raise BodyTooLarge
+        self._pieces.append(piece)
+
+    def finish(self) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            BodyBroken: the gzip data ended early.
+        """
+        if self._gunzip is not None and self._wire_size and not self._gunzip.eof:
+            raise BodyBroken("the gzip data ended early")
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+
+def load_json(body: bytes) -> Any:
+    """Decode JSON; UTF-8 whatever a header says.
+
+    Raises:
+        ValueError: it is not JSON, whichever way; no other exception leaves.
+    """
+    try:
+        return orjson.loads(body)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
