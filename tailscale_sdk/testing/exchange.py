@@ -126,6 +126,7 @@ class Call:
         body: exact body bytes.
         caller: who asks.
         tailnet: state to read and change.
+        event_group: id its audit log entries share, made with the first of them.
     """
 
     operation: Operation
@@ -135,6 +136,7 @@ class Call:
     body: bytes
     caller: Caller
     tailnet: Tailnet
+    event_group: str = ""
     _json: Any = field(default=NO_BODY, init=False, repr=False)
 
     def json(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -41,10 +42,9 @@ class Ids:
         """Return lower-case hexadecimal digits, for machine and node keys."""
         return "".join(self._random.choices("0123456789abcdef", k=count))
 
-    def _fresh(self, make: object) -> str:
-        assert callable(make)
+    def _fresh(self, make: Callable[[], str]) -> str:
         while True:
-            candidate = str(make())
+            candidate = make()
             if candidate not in self._used:
                 self._used.add(candidate)
                 return candidate

@@ -1,0 +1,1 @@
+"""The embedded tailnet: a real HTTP server on loopback that behaves like the service."""

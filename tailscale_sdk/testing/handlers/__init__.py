@@ -1,0 +1,1 @@
+"""The operations of the embedded tailnet, one module per resource."""
