@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
-from jsonpath_ng import DatumInContext, Fields, Index
+from jsonpath_ng import DatumInContext, Fields, Index, JSONPath
 from jsonpath_ng.exceptions import JSONPathError
 from jsonpath_ng.ext.parser import parse
 
@@ -112,7 +113,7 @@ def _concerns_only(action: Action, gone: frozenset[tuple[str, str]], document: M
 
 def _apply(document: dict[str, Any], action: Action) -> bool:
     try:
-        matches = parse(action.target).find(document)
+        matches = _path(action.target).find(document)
     except (JSONPathError, ValueError) as problem:
         raise OverlayFailed(f"{action}: no JSONPath: {problem}") from problem
     for match in reversed(matches):  # from the end, so that a removed list element does not shift the next
@@ -125,6 +126,11 @@ def _apply(document: dict[str, Any], action: Action) -> bool:
         else:
             raise OverlayFailed(f"{action}: only an object or a list can be updated")
     return bool(matches)
+
+
+@cache
+def _path(target: str) -> JSONPath:
+    return parse(target)
 
 
 def _remove(match: DatumInContext, action: Action) -> None:
