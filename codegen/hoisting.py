@@ -14,15 +14,17 @@ _MARKS = ("readOnly", "writeOnly", "x-sdk")
 def name_enums(document: Document) -> None:
     """Name the enums that carry a wished name, and let equal inline enums refer to named ones.
 
+    A wish that a different schema has taken is not granted: a word added in one place only is no fault.
+
     Raises:
-        DocumentRefused: two different schemas would get one name.
+        DocumentRefused: two components would get one name.
     """
     schemas = document["components"]["schemas"]
     for old in [name for name, schema in schemas.items() if "enum" in schema]:
         _rename(document, old, _wish(schemas[old]) or old[:1].upper() + old[1:])
     for holder, key, schema in places(document):
-        if "enum" in schema and (name := _wish(schema)):
-            _define(schemas, name, {k: v for k, v in schema.items() if k in ("type", "enum")})
+        bare = {mark: value for mark, value in schema.items() if mark in ("type", "enum")}
+        if "enum" in schema and (name := _wish(schema)) and schemas.setdefault(name, bare) == bare:
             holder[key] = _reference(name, schema)
     known = {_enum_key(schema): name for name, schema in schemas.items() if "enum" in schema}
     for holder, key, schema in places(document):
@@ -67,7 +69,7 @@ def hoist_inline_objects(document: Document) -> None:
 
     ``<Schema><Property>`` for properties, ``Item`` for elements of a list, ``Value`` for values of a
     map, ``<OperationId>Request`` and ``<OperationId>Response`` for bodies; the overlay may wish
-    another name.
+    another name, which is granted while no different schema has it.
 
     Raises:
         DocumentRefused: two different schemas would get one name.
@@ -94,10 +96,13 @@ def _hoist(schemas: dict[str, Any], holder: Any, key: Any, schema: Any, name: st
     if not ("object" in kinds or "properties" in schema):
         _hoist_below(schemas, schema, name)
         return
-    name = _wish(schema) or name
+    wish = _wish(schema)
     marks = {mark: schema.pop(mark) for mark in _MARKS if mark in schema}
-    _hoist_below(schemas, schema, name)
-    _define(schemas, name, {**schema, "type": "object"})
+    _hoist_below(schemas, schema, wish or name)
+    plain = {**schema, "type": "object"}
+    if wish is not None and schemas.get(wish, plain) == plain:
+        name = wish
+    _define(schemas, name, plain)
     reference: dict[str, Any] = {"$ref": f"#/components/schemas/{name}"}
     holder[key] = ({"oneOf": [reference, {"type": "null"}]} if "null" in kinds else reference) | marks
 

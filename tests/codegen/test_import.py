@@ -113,6 +113,25 @@ def test_open_enums_keep_their_words_and_take_others(root: Path) -> None:
     assert schemas["Mood"]["enum"] == ["calm", "busy"]
 
 
+def test_a_wished_name_is_for_equal_schemas_only(root: Path) -> None:
+    wish = "- {target: $.components.schemas.%s, reason: x, update: {x-sdk: {name: Place}}}\n"
+    place, other = "Machine.properties.place", "Machine.properties.latency.additionalProperties"
+    (root / "openapi" / "overlay.yaml").write_text("overlay: 1.0.0\nactions:\n" + wish % place + wish % other)
+    bring_in(root, published())
+    schemas = description(root)["components"]["schemas"]
+    assert schemas["Place"]["properties"].keys() == {"city", "rooms"}
+    assert schemas["MachineLatency"]["additionalProperties"] == {
+        "$ref": "#/components/schemas/MachineLatencyValue"
+    }
+
+
+def test_two_schemas_of_one_name_are_refused(root: Path) -> None:
+    document = published()
+    document["components"]["schemas"]["SetTagsRequest"] = {"type": "object", "properties": {"other": text()}}
+    with pytest.raises(DocumentRefused, match="/components/schemas/SetTagsRequest"):
+        bring_in(root, document)
+
+
 def test_import_can_be_repeated(root: Path) -> None:
     bring_in(root, published(), today=dt.date(2026, 7, 1))
     first = files(root)
@@ -138,7 +157,9 @@ def test_yaml_reads_like_json(root: Path) -> None:
     bring_in(root, published())
     first = (root / "openapi" / "tailscale.yaml").read_bytes()
     source = root / "published.yaml"
-    source.write_text(yaml.safe_dump(published(), sort_keys=False).replace("'200':", "200:").replace("'404':", "404:"))
+    source.write_text(
+        yaml.safe_dump(published(), sort_keys=False).replace("'200':", "200:").replace("'404':", "404:")
+    )
     import_document(str(source), root)
     assert (root / "openapi" / "tailscale.yaml").read_bytes() == first
 
