@@ -16,6 +16,11 @@ from codegen.document import SIZE_CAP, DocumentRefused, one_line, operations, pa
 from codegen.structure import structure
 
 FETCH_TIMEOUT = 30.0  # seconds
+# Keywords whose value is data, never a schema; keywords whose keys are names, where such a word is a name.
+_DATA = frozenset({"example", "examples", "default", "enum", "const"})
+_NAMES = frozenset(
+    {"properties", "patternProperties", "$defs", "schemas", "parameters", "headers", "content"}
+)
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -95,15 +100,21 @@ def validate(document: Mapping[str, Any]) -> None:
         raise DocumentRefused(pointer(list(problem.absolute_path)), one_line(problem.message.split("\n")[0]))
 
 
-def _check_references(document: Mapping[str, Any], node: Any, where: tuple[Any, ...]) -> None:
-    """Refuse references that lead out of the document or nowhere, before anything resolves them."""
+def _check_references(
+    document: Mapping[str, Any], node: Any, where: tuple[Any, ...], names: bool = False
+) -> None:
+    """Refuse references that lead out of the document or nowhere, before anything resolves them.
+
+    Args:
+        names: the keys of this node are names out of the API, not keywords.
+    """
     if isinstance(node, list):
         for index, item in enumerate(node):
             _check_references(document, item, (*where, index))
     if not isinstance(node, Mapping):
         return
     target = node.get("$ref")
-    if isinstance(target, str):
+    if isinstance(target, str) and not names:
         if not target.startswith("#/"):
             raise DocumentRefused(pointer((*where, "$ref")), "a reference must stay inside the document")
         try:
@@ -111,8 +122,8 @@ def _check_references(document: Mapping[str, Any], node: Any, where: tuple[Any, 
         except LookupError as problem:
             raise DocumentRefused(pointer((*where, "$ref")), f"{target} leads nowhere") from problem
     for key, item in node.items():
-        if key not in ("example", "examples", "default", "enum", "const"):
-            _check_references(document, item, (*where, key))
+        if names or key not in _DATA:
+            _check_references(document, item, (*where, key), names=not names and key in _NAMES)
 
 
 def _check_operations(document: Mapping[str, Any]) -> None:

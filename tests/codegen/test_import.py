@@ -345,6 +345,15 @@ BROKEN: dict[str, tuple[Callable[[Document], None], str]] = {
         _break(*MACHINE, "properties", "parent", value={"$ref": "/etc/hostname"}),
         "/components/schemas/Machine/properties/parent/$ref",
     ),
+    "hidden": (
+        _break(
+            *MACHINE,
+            "properties",
+            "example",
+            value={"type": "array", "items": {"$ref": "https://example.com/x"}},
+        ),
+        "/components/schemas/Machine/properties/example/items/$ref",
+    ),
     "required": (_break(*MACHINE, "required", value="id"), "/components/schemas/Machine/required"),
     "properties": (_break(*MACHINE, "properties", value=["id"]), "/components/schemas/Machine/properties"),
     "foreign server": (_break("servers", value=[{"url": "https://other.example.com"}]), "/servers"),
