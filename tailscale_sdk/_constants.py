@@ -52,3 +52,9 @@ TOKEN_ATTEMPTS = 2
 
 MESSAGE_CAP_CHARACTERS = 2000
 EXCERPT_CHARACTERS = 200
+
+# Both directions; the same five minutes Tailscale's own example allows for the past.
+WEBHOOK_TOLERANCE_SECONDS = 300.0
+# A real header is some hundred bytes, also with two signatures during a rotation.
+WEBHOOK_HEADER_CAP_BYTES = 8 * 1024
+WEBHOOK_MEMORY = 4096
