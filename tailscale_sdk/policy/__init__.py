@@ -1,0 +1,1 @@
+"""Thinking about policies: text and snapshot in, answers out, no I/O."""
