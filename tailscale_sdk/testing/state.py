@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
@@ -13,6 +13,9 @@ from tailscale_sdk.testing.clock import VirtualClock
 from tailscale_sdk.testing.exchange import NO_BODY, Call, Caller, Refusal
 from tailscale_sdk.testing.ids import Ids
 from tailscale_sdk.testing.ledger import Ledger
+
+if TYPE_CHECKING:
+    from tailscale_sdk.testing.access import AccessToken
 
 JsonObject = dict[str, Any]
 
@@ -41,6 +44,7 @@ class Tailnet:
         plain: True when answers must conform to the description: no resend limits, no random oddities.
         devices: devices by nodeId, with all fields.
         secrets: secret of each object that has one (keys, webhooks, OAuth apps …) by its id.
+        access_tokens: tokens handed out by the token endpoints, by their text.
         attributes: ``{"attributes": {…}, "expiries": {…}}`` by nodeId.
         service_hosts: hosts of each service by its name.
         log_streams: streaming configuration by log type.
@@ -62,6 +66,7 @@ class Tailnet:
     users: dict[str, JsonObject] = field(factory=dict)
     keys: dict[str, JsonObject] = field(factory=dict)
     secrets: dict[str, str] = field(factory=dict, repr=False)
+    access_tokens: dict[str, AccessToken] = field(factory=dict, repr=False)
     dns: JsonObject = field(factory=empty_dns)
     settings: JsonObject = field(factory=dict)
     contacts: JsonObject = field(factory=dict)

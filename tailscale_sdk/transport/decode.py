@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from tailscale_sdk._constants import MAX_COMPRESSION_RATIO, RATIO_CHECKED_FROM_BYTES
+from tailscale_sdk._constants import MAX_COMPRESSION_RATIO, MAX_ERROR_BODY_BYTES, RATIO_CHECKED_FROM_BYTES
 
 _PIECE_BYTES = 64 * 1024
 
@@ -43,12 +43,17 @@ class BoundedBody:
         if self._gunzip is None and length.isascii() and length.isdigit() and len(length) < 20 and int(length) > cap:
             raise BodyTooLarge
 
-    def feed(self, chunk: bytes) -> None:
-        """Take one chunk as it came from the wire."""
+    def feed(self, chunk: bytes) -> bool:
+        """Take one chunk as it came from the wire; False when no more is wanted.
+
+        Raises:
+            BodyTooLarge: the body passed its cap.
+            BodyBroken: it is not gzip.
+        """
         self._wire_size += len(chunk)
         if self._gunzip is None:
             self._keep(chunk)
-            return
+            return True
         try:
             while chunk:
                 self._keep(self._gunzip.decompress(chunk, _PIECE_BYTES))
@@ -57,6 +62,7 @@ class BoundedBody:
                     chunk, self._gunzip = self._gunzip.unused_data, zlib.decompressobj(31)
         except zlib.error:
             raise BodyBroken("the gzip data is broken") from None
+        return True
 
     def _keep(self, piece: bytes) -> None:
         self._size += len(piece)
@@ -74,6 +80,40 @@ class BoundedBody:
         if self._gunzip is not None and self._wire_size and not self._gunzip.eof:
             raise BodyBroken("the gzip data ended early")
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+
+class ErrorBody:
+    """Collect the beginning of an error answer's body; whatever is wrong with it, the status stays known.
+
+    Args:
+        headers: response headers, names in lower case.
+    """
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        plain = {name: value for name, value in headers.items() if name != "content-length"}
+        try:
+            self._body: BoundedBody | None = BoundedBody(plain, 2 * MAX_ERROR_BODY_BYTES)
+        except BodyBroken:
+            self._body = None
+
+    def feed(self, chunk: bytes) -> bool:
+        """Take one chunk; False when no more is wanted."""
+        if self._body is None:
+            return False
+        try:
+            return self._body.feed(chunk[:MAX_ERROR_BODY_BYTES]) and len(self.finish()) < MAX_ERROR_BODY_BYTES
+        except (BodyTooLarge, BodyBroken):
+            return False
+
+    def finish(self) -> bytes:
+        """Return what there is, up to the cap of error bodies."""
+        pieces = self._body._pieces if self._body is not None else []
+        return b"".join(pieces)[:MAX_ERROR_BODY_BYTES]
+
+
+def body_for(status: int, headers: Mapping[str, str], cap: int) -> BoundedBody | ErrorBody:
+    """Return what collects the body of an answer: whole and checked for 2xx, best effort for the rest."""
+    return BoundedBody(headers, cap) if 200 <= status < 300 else ErrorBody(headers)
 
 
 def load_json(body: bytes) -> Any:

@@ -17,7 +17,13 @@ RetryClass = Literal["SAFE", "IDEM", "COND", "CREATE", "EFFECT"]
 # permanent: another try would end the same way.
 Nature = Literal["not_sent", "refused", "ambiguous", "permanent"]
 
-_SECONDS = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]+)?)\s*")
+_SECONDS = re.compile(r"[ \t]*([0-9]{1,9}(?:\.[0-9]{1,9})?)[ \t]*")
+# The three forms of RFC 9110, 5.6.7; the general parser behind it would also read half a list of dates.
+_HTTP_DATE = re.compile(
+    r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
+    r"|[A-Z][a-z]{5,8}, \d\d-[A-Z][a-z]{2}-\d\d \d\d:\d\d:\d\d GMT"
+    r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}"
+)
 _AMBIGUOUS_STATUSES = frozenset({408, 500, 502, 503, 504})
 
 
@@ -58,27 +64,34 @@ def decide(
     chance: float,
     retry_after: float | None = None,
     at_once: bool = False,
+    replay: bool = False,
 ) -> Decision:
     """Decide what follows a failed attempt.
 
     Args:
         nature: what the failure says about the request having been carried out.
         retry_class: class of the operation.
-        attempt: number of the attempt that failed, from 1.
+        attempt: number of the attempt that failed, from 1; a replay with a renewed token does not count.
         max_retries: how many further attempts are allowed in all.
         remaining: seconds to the deadline of the call.
         chance: a random share of one, for the jitter.
         retry_after: seconds the service asked to wait, if it did.
         at_once: the connection was closed before any answer; the first repeat need not wait.
+        replay: the token was not accepted and another one can be had; neither waits nor counts as a retry.
     """
-    if attempt > max_retries or remaining <= 0 or not may_repeat(nature, retry_class):
+    if remaining <= 0 or not may_repeat(nature, retry_class):
+        return GIVE_UP
+    if replay:
+        return Decision(again=True)
+    if attempt > max_retries:
         return GIVE_UP
     if retry_after is not None:
+        if retry_after > defaults.MAX_RETRY_AFTER_SECONDS or retry_after >= remaining:
+            return GIVE_UP
         wait = retry_after + chance * min(
             defaults.RETRY_AFTER_JITTER_SHARE * retry_after, defaults.RETRY_AFTER_JITTER_CAP_SECONDS
         )
-        too_long = retry_after > defaults.MAX_RETRY_AFTER_SECONDS or retry_after >= remaining
-        return GIVE_UP if too_long else Decision(again=True, wait=min(wait, remaining))
+        return Decision(again=True, wait=wait if wait < remaining else retry_after)
     if at_once and attempt == 1:
         return Decision(again=True)
     wait = backoff(attempt, chance)
@@ -95,6 +108,7 @@ def parse_retry_after(headers: Mapping[str, str], now: datetime) -> float | None
     """Read Retry-After (RFC 9110, 10.2.3) as seconds; None when it asks for nothing usable.
 
     A date is compared with the answer's own Date where there is one, so a wrong local clock does no harm.
+    Zero, a negative number, a past date, several values and anything else ask for nothing.
 
     Args:
         headers: response headers, names in lower case.
@@ -114,6 +128,9 @@ def parse_retry_after(headers: Mapping[str, str], now: datetime) -> float | None
 
 
 def _parse_http_date(value: str) -> datetime | None:
+    value = value.strip(" \t")
+    if _HTTP_DATE.fullmatch(value) is None:
+        return None
     try:
         moment = parsedate_to_datetime(value)
     except (TypeError, ValueError, IndexError, OverflowError):

@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import tailscale_sdk.calls.resource as resource_base
 
+import tailscale_sdk.calls.resource as resource_base
 from codegen.generate import GenerationFailed, differences, render, write
 
 MINI = Path(__file__).parent / "mini_description.yaml"

@@ -116,7 +116,8 @@ def _pack(value: Value, parts: list[str], extra: Any, trailing_commas: bool | No
     else:
         opening, closing = ("{", "}") if value.kind == "object" else ("[", "]")
         parts.append(opening)
-        for index, item in enumerate(value.members or value.elements):
+        items: list[Member | Value] = [*value.members, *value.elements]
+        for index, item in enumerate(items):
             if index:
                 parts.append(",")
             if isinstance(item, Member):
