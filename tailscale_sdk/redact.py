@@ -7,52 +7,110 @@ import json
 import logging
 import re
 import threading
+from collections import OrderedDict
 from urllib.parse import quote
 
 MINIMUM_LENGTH = 8
+# Access and identity tokens come and go; the latest are enough, and a server runs for months.
+PASSING_LIMIT = 64
 _MASK = "***"
-# Each pattern is linear: no nested quantifier, no overlap between neighbours.
+# Each pattern is linear: no nested quantifier, no overlap between neighbours, and a run of token
+# characters is entered at its first character only.
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"tskey-([a-z]+)-[A-Za-z0-9_-]+"), rf"tskey-\1-{_MASK}"),
-    (re.compile(r"(?i)\b(bearer|basic)(\s+)[A-Za-z0-9+/=_.~-]+"), rf"\1\2{_MASK}"),
-    (re.compile(r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), _MASK),
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s/@]{1,200}@"), rf"\1{_MASK}@"),
+    (re.compile(r"(?i)\b(bearer|basic)(\s+)[A-Za-z0-9+/=_.~*-]+"), rf"\1\2{_MASK}"),
+    (re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), _MASK),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s/?#]{1,1000}@"), rf"\1{_MASK}@"),
     (re.compile(r"(https://login\.tailscale\.com/(?:admin/)?(?:invite|uinv)/)[A-Za-z0-9_-]+"), rf"\1{_MASK}"),
 )
-_known: dict[str, None] = {}
-_lock = threading.Lock()
+_KIND = re.compile(r"tskey-[a-z]+-")
+# The children of httpcore's logger log for themselves: a filter of the parent does not see their records.
+_GUARDED = (
+    "tailscale_sdk",
+    "httpx",
+    "httpcore",
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.http2",
+    "httpcore.proxy",
+    "httpcore.socks",
+)
 
 
-def register(value: str) -> None:
+class _Known:
+    """Keep the live values with all their forms, longest first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lasting: dict[str, dict[str, str]] = {}
+        self._passing: OrderedDict[str, dict[str, str]] = OrderedDict()
+        self.forms: tuple[tuple[str, str], ...] = ()
+
+    def add(self, value: str, *, passing: bool) -> None:
+        with self._lock:
+            if value in self._lasting or value in self._passing:
+                return
+            (self._passing if passing else self._lasting)[value] = _forms(value)
+            while len(self._passing) > PASSING_LIMIT:
+                self._passing.popitem(last=False)
+            self._arrange()
+
+    def drop(self, value: str) -> None:
+        with self._lock:
+            self._lasting.pop(value, None)
+            self._passing.pop(value, None)
+            self._arrange()
+
+    def _arrange(self) -> None:
+        merged: dict[str, str] = {}
+        for forms in (*self._lasting.values(), *self._passing.values()):
+            merged |= forms
+        self.forms = tuple(sorted(merged.items(), key=lambda pair: len(pair[0]), reverse=True))
+
+
+_known = _Known()
+
+
+def register(value: str, *, passing: bool = False) -> None:
     """Remember a live secret, so that ``redact`` removes it wherever it turns up.
 
     Args:
         value: the secret; shorter than eight characters it would mask ordinary words.
+        passing: one of many that follow each other, such as an access token: only the latest are kept.
 
     Raises:
         ValueError: the value is shorter than eight characters.
     """
     if len(value) < MINIMUM_LENGTH:
-        raise ValueError(f"a secret shorter than {MINIMUM_LENGTH} characters cannot be told from ordinary text")
-    with _lock:
-        for form in _forms(value):
-            _known[form] = None
+        raise ValueError(
+            f"a secret shorter than {MINIMUM_LENGTH} characters cannot be told from ordinary text"
+        )
+    _known.add(value, passing=passing)
 
 
 def forget(value: str) -> None:
     """Stop masking a value that is no longer live."""
-    with _lock:
-        for form in _forms(value):
-            _known.pop(form, None)
+    _known.drop(value)
 
 
-def _forms(value: str) -> set[str]:
+def _forms(value: str) -> dict[str, str]:
+    """Map each way the value may be written to what takes its place."""
     raw = value.encode("utf-8", "surrogatepass")
-    encoded = {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
-    # HTTP Basic puts the token before a colon, which changes the last characters.
-    encoded |= {base64.b64encode(raw + b":").decode(), base64.urlsafe_b64encode(raw + b":").decode()}
-    forms = {value, quote(value, safe="", errors="replace"), json.dumps(value)[1:-1]}
-    return forms | {text.rstrip("=") for text in encoded} | encoded
+    encoded = {text for shift in range(3) for text in _base64_forms(raw, shift)}
+    forms = dict.fromkeys(encoded | {quote(text, safe="") for text in encoded}, _MASK)
+    kind = _KIND.match(value)
+    plain = f"{kind.group()}{_MASK}" if kind else _MASK
+    escaped = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    escaped |= {text.replace("/", "\\/") for text in escaped}
+    percent = {quote(value, safe="", errors="surrogatepass"), quote(value, errors="surrogatepass")}
+    return forms | dict.fromkeys({value} | escaped | percent, plain)
+
+
+def _base64_forms(raw: bytes, shift: int) -> tuple[str, str]:
+    """Encode the value as it looks after ``shift`` other bytes, without the characters they share."""
+    padded = bytes(shift) + raw
+    stable = slice(-(-shift * 8 // 6), len(padded) * 8 // 6)
+    return base64.b64encode(padded).decode()[stable], base64.urlsafe_b64encode(padded).decode()[stable]
 
 
 def redact(text: str) -> str:
@@ -61,36 +119,36 @@ def redact(text: str) -> str:
     Args:
         text: anything that is about to be shown, logged or raised.
     """
-    with _lock:
-        known = sorted(_known, key=len, reverse=True)
-    for secret in known:
+    for secret, mask in _known.forms:
         if secret in text:
-            text = text.replace(secret, _MASK)
+            text = text.replace(secret, mask)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
 
 
 class RedactingFilter(logging.Filter):
-    """Redact the final text of each log record, arguments and traceback included."""
+    """Redact the final text of each log record, arguments, traceback and stack included."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the record in place and let it pass."""
         try:
             message = record.getMessage()
-        except (TypeError, ValueError, KeyError):
+        except Exception:  # noqa: BLE001  # arguments may be of any kind; logging must not break a call
             message = str(record.msg)
         record.msg, record.args = redact(message), None
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
-        if record.exc_text:
-            record.exc_text = redact(record.exc_text)
+        # A handler that formats the exception anew would show what was just taken out.
+        record.exc_info = None
+        record.exc_text = redact(record.exc_text) if record.exc_text else None
+        record.stack_info = redact(record.stack_info) if record.stack_info else None
         return True
 
 
 def guard_loggers() -> None:
-    """Put the filter on the loggers this product writes to; never on the root logger."""
-    for name in ("tailscale_sdk", "httpx", "httpcore"):
+    """Put the filter on the loggers this product and its wire write to; never on the root logger."""
+    for name in _GUARDED:
         logger = logging.getLogger(name)
         if not any(isinstance(item, RedactingFilter) for item in logger.filters):
             logger.addFilter(RedactingFilter())
