@@ -19,7 +19,7 @@ FETCH_TIMEOUT = 30.0  # seconds
 # Keywords whose value is data, never a schema; keywords whose keys are names, where such a word is a name.
 _DATA = frozenset({"example", "examples", "default", "enum", "const"})
 _NAMES = frozenset(
-    {"properties", "patternProperties", "$defs", "schemas", "parameters", "headers", "content"}
+    {"properties", "patternProperties", "$defs", "schemas", "parameters", "headers", "responses", "content"}
 )
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
