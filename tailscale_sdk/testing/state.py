@@ -55,7 +55,7 @@ class Tailnet:
 
     name: str = "example.com"
     id: str = "TdemoTa1LnetCNTRL"
-    dns_name: str = "tail1a2b3.ts.net"
+    dns_name: str = "tail1a2b3.example.com"
     seed: int = 1
     plain: bool = False
     clock: VirtualClock = field(factory=VirtualClock)

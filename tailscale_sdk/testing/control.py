@@ -1,0 +1,55 @@
+"""Control paths outside the API: move the clock, read the ledger and the state of a server elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import orjson
+
+from tailscale_sdk.testing.dispatch import Dispatcher, Request, Response, encode
+from tailscale_sdk.testing.exchange import Answer, Refusal
+from tailscale_sdk.testing.passing import advance
+from tailscale_sdk.testing.snapshot_file import dump_state
+
+LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+
+def answer_control(dispatcher: Dispatcher, request: Request) -> Response:
+    """Answer ``/_control/clock`` (GET, POST ``{"advance_seconds": n}``), ``/_control/ledger``, ``/_control/snapshot``."""
+    with dispatcher.lock:
+        try:
+            return encode(Answer(json=_answer(dispatcher, request)))
+        except Refusal as refusal:
+            return encode(Answer(refusal.status, refusal.to_dict(), headers=refusal.headers))
+
+
+def _answer(dispatcher: Dispatcher, request: Request) -> Any:
+    # A page in a browser can reach loopback under a name of its own; such a Host is not served.
+    host = request.headers.get("host", "")
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    if name not in LOOPBACK_NAMES or "origin" in request.headers:
+        raise Refusal(403, "control paths answer on loopback only")
+    wanted = (request.method, request.raw_path.removeprefix("/_control/"))
+    tailnet = dispatcher.tailnet
+    if wanted == ("GET", "clock"):
+        return {"now": tailnet.clock.text()}
+    if wanted == ("POST", "clock"):
+        advance(tailnet, _read_seconds(request.body))
+        return {"now": tailnet.clock.text()}
+    if wanted == ("GET", "ledger"):
+        return [attrs.asdict(entry) for entry in tailnet.ledger.entries]
+    if wanted == ("GET", "snapshot"):
+        return dump_state(tailnet)
+    raise Refusal(404, "no such control path: clock, ledger and snapshot exist")
+
+
+def _read_seconds(body: bytes) -> float:
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        content = None
+    seconds = content.get("advance_seconds") if isinstance(content, dict) else None
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        raise Refusal(400, 'send {"advance_seconds": <number of seconds>}')
+    return float(seconds)

@@ -1,0 +1,158 @@
+"""Starlette on uvicorn, in a thread, on loopback only."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse
+from starlette.responses import Response as HttpResponse
+from starlette.routing import Route
+
+from tailscale_sdk.testing.control import answer_control
+from tailscale_sdk.testing.dispatch import Dispatcher, Request, Response
+
+HOST = "127.0.0.1"
+BODY_CAP_BYTES = 32 * 1024 * 1024
+START_SECONDS = 20.0
+STOP_SECONDS = 10.0
+ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"]
+
+
+def build_application(dispatcher: Dispatcher) -> Starlette:
+    """Return the ASGI application: one endpoint for the API and one for the control paths."""
+
+    async def control(request: HttpRequest) -> HttpResponse:
+        return _to_http(answer_control(dispatcher, await _read(request)))
+
+    async def api(request: HttpRequest) -> HttpResponse:
+        return _to_http(dispatcher.answer(await _read(request)))
+
+    async def broken(request: HttpRequest, error: Exception) -> HttpResponse:
+        return JSONResponse({"message": "internal server error"}, status_code=500)
+
+    return Starlette(
+        routes=[
+            Route("/_control/{rest:path}", _capped(control), methods=ALL_METHODS),
+            Route("/{rest:path}", _capped(api), methods=ALL_METHODS),
+        ],
+        exception_handlers={Exception: broken},
+    )
+
+
+def _capped(
+    endpoint: Callable[[HttpRequest], Awaitable[HttpResponse]],
+) -> Callable[[HttpRequest], Awaitable[HttpResponse]]:
+    async def checked(request: HttpRequest) -> HttpResponse:
+        length = request.headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > BODY_CAP_BYTES:
+            return JSONResponse({"message": "the body is too large"}, status_code=413)
+        return await endpoint(request)
+
+    return checked
+
+
+async def _read(request: HttpRequest) -> Request:
+    return Request(
+        method=request.method,
+        raw_path=request.scope.get("raw_path", b"").partition(b"?")[0].decode("latin-1"),
+        query=request.scope.get("query_string", b"").decode("latin-1"),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=await request.body(),
+    )
+
+
+def _to_http(response: Response) -> HttpResponse:
+    after = response.answer.after
+    made = HttpResponse(
+        response.body,
+        status_code=response.status,
+        background=BackgroundTask(after) if after is not None else None,
+    )
+    for name, value in response.headers:
+        made.headers[name] = value
+    return made
+
+
+class _Server(uvicorn.Server):
+    """Tell when the port is being served, and stop at once when asked to."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+
+    async def main_loop(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self.ready.set()
+        await self._stop.wait()
+
+    def stop(self) -> None:
+        """End the loop from another thread."""
+        if self._loop is not None and self._stop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+
+class LoopbackServer:
+    """Serve one dispatcher on 127.0.0.1 until it is closed."""
+
+    def __init__(self, dispatcher: Dispatcher, port: int = 0) -> None:
+        self._socket = bind(port)
+        self.port: int = self._socket.getsockname()[1]
+        config = uvicorn.Config(
+            build_application(dispatcher),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            loop="asyncio",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=2,
+        )
+        self._server = _Server(config)
+        self._thread = threading.Thread(target=self._run, name="fake-tailnet", daemon=True)
+
+    def _run(self) -> None:
+        self._server.run(sockets=[self._socket])
+
+    def start(self) -> None:
+        """Begin to serve and return when requests are answered.
+
+        Raises:
+            RuntimeError: when the server does not come up.
+        """
+        self._thread.start()
+        if not self._server.ready.wait(START_SECONDS):
+            raise RuntimeError("the embedded tailnet did not start: see the log of uvicorn")
+
+    def close(self) -> None:
+        """Stop serving and wait for the thread; a second call does nothing."""
+        self._server.stop()
+        if self._thread.is_alive():
+            self._thread.join(STOP_SECONDS)
+        self._socket.close()
+
+
+def bind(port: int) -> socket.socket:
+    """Return a socket bound to loopback.
+
+    Raises:
+        OSError: when the port is taken.
+    """
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((HOST, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
