@@ -1,0 +1,216 @@
+"""The trip a maintainer makes when the API changes, in a copy of the checkout's description."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from codegen.__main__ import main
+from codegen.canonical import to_yaml
+from codegen.document import load_document
+
+ROOT = Path(__file__).resolve().parents[2]
+NEW_PATH = "/tailnet/{tailnet}/sunrise"
+
+
+@pytest.fixture
+def checkout_copy(tmp_path: Path) -> Path:
+    """Copy what the generators read and write."""
+    copy = tmp_path / "checkout"
+    shutil.copytree(ROOT / "openapi", copy / "openapi")
+    shutil.copytree(ROOT / "mcp_adapter" / "operations", copy / "mcp_adapter" / "operations")
+    shutil.copytree(
+        ROOT / "tailscale_sdk", copy / "tailscale_sdk", ignore=shutil.ignore_patterns("__pycache__", "testing")
+    )
+    shutil.copy(ROOT / "mcp_adapter" / "_catalog.json", copy / "mcp_adapter" / "_catalog.json")
+    return copy
+
+
+def changed(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> str:
+    """Write a changed description, as a newer published document."""
+    document = load_document(ROOT / "openapi" / "tailscale.yaml")
+    change(document)
+    path = tmp_path / "newer.yaml"
+    path.write_text(to_yaml(document))
+    return str(path)
+
+
+def grow(document: dict[str, Any]) -> None:
+    """Add one operation, remove one, add a field and an enum value."""
+    document["paths"][NEW_PATH] = {
+        "get": {
+            "operationId": "getSunrise",
+            "summary": "A sentence that must stay out",
+            "tags": ["DNS"],
+            "parameters": [{"name": "tailnet", "in": "path", "required": True, "schema": {"type": "string"}}],
+            "responses": {
+                "200": {
+                    "description": "ok",
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "type": "object",
+                                "properties": {"minutes": {"type": "integer", "description": "A sentence, too"}},
+                            }
+                        }
+                    },
+                }
+            },
+        }
+    }
+    del document["paths"]["/webhooks/{endpointId}/test"]
+    schemas = document["components"]["schemas"]
+    schemas["Device"]["properties"]["moonPhase"] = {"type": "string", "description": "Another sentence"}
+    for holder in schemas.values():
+        role = holder.get("properties", {}).get("role", {})
+        if "enum" in role:
+            role["enum"].append("super")
+
+
+def report_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return capsys.readouterr().out.splitlines()
+
+
+def test_nothing_changes_without_a_change(
+    checkout_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {p: p.read_bytes() for p in checkout_copy.rglob("*") if p.is_file() and p.name != "upstream.lock.json"}
+    assert main(["regenerate", changed(tmp_path, lambda document: None)], root=checkout_copy) == 0
+    assert "class: same" in "\n".join(report_of(capsys))
+    after = {p: p.read_bytes() for p in checkout_copy.rglob("*") if p.is_file() and p.name != "upstream.lock.json"}
+    assert after == before
+
+
+def test_a_changed_document_is_reported_rebuilt_and_works(
+    checkout_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["regenerate", changed(tmp_path, grow)], root=checkout_copy) == 0
+    lines = report_of(capsys)
+    report = "\n".join(lines)
+    changes = [line for line in lines if line.startswith(("BREAKING", "CHANGED", "ADDED"))]
+    assert any(NEW_PATH in line and "operation added" in line for line in changes), report
+    assert any("/webhooks/{endpointId}/test" in line and "operation removed" in line for line in changes), report
+    assert any("moonPhase" in line for line in changes), report
+    assert any("super" in line for line in changes), report
+    expected = (NEW_PATH, "/webhooks/{endpointId}/test", "moonPhase", "super")
+    assert [line for line in changes if not any(part in line for part in expected)] == []
+    assert "class: breaking change" in report
+    assert "getSunrise" in report
+    text = (checkout_copy / "openapi" / "tailscale.yaml").read_text()
+    assert "sentence" not in text.split("getSunrise")[1][:2000]
+    assert new_method_answers(checkout_copy) == {"operation": "getSunrise", "minutes": 7}
+
+    assert main(["check"], root=checkout_copy) == 1
+    findings = "\n".join(report_of(capsys))
+    assert "operation getSunrise: x-sdk is provisional" in findings
+    assert "getSunrise" in findings
+    assert "Device.moonPhase" in findings
+    assert "mcp_adapter/operations" in findings
+
+
+def new_method_answers(copy: Path) -> dict[str, Any]:
+    """Call the method of the new operation in the regenerated SDK, over a mock wire."""
+    script = (
+        "import httpx, json\n"
+        "from tailscale_sdk import Tailscale, OPERATIONS\n"
+        "wire = httpx.MockTransport(lambda r: httpx.Response(200, json={'minutes': 7}))\n"
+        "operation = OPERATIONS['getSunrise']\n"
+        "client = Tailscale(api_key='tskey-api-demo', _wire=wire)\n"
+        "answer = getattr(getattr(client, operation.resource), operation.method)()\n"
+        "print(json.dumps({'operation': operation.operation_id, 'minutes': answer.minutes}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=copy)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+@pytest.mark.parametrize(
+    "content, place",
+    [
+        ("not: [closed", "(document)"),
+        ("[]", "(document)"),
+        (yaml.safe_dump({"openapi": "3.0.0", "paths": {}}), "/openapi"),
+        (yaml.safe_dump({"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, "paths": []}), "/paths"),
+        (
+            yaml.safe_dump(
+                {
+                    "openapi": "3.1.0",
+                    "info": {"title": "Pets", "version": "1"},
+                    "servers": [{"url": "https://pets.example.com"}],
+                    "paths": {"/pets": {"get": {"operationId": "pets", "responses": {"200": {"description": "ok"}}}}},
+                }
+            ),
+            "/servers",
+        ),
+    ],
+)
+def test_a_broken_or_foreign_document_touches_nothing(
+    checkout_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, place: str
+) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(content)
+    before = {path: path.read_bytes() for path in checkout_copy.rglob("*") if path.is_file()}
+    assert main(["regenerate", str(bad)], root=checkout_copy) == 2
+    assert f"refused, no file was changed: {place}" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in checkout_copy.rglob("*") if path.is_file()} == before
+
+
+def test_a_document_the_generator_cannot_serve_restores_the_description(
+    checkout_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def clash(document: dict[str, Any]) -> None:
+        marks = document["paths"]["/device/{deviceId}"]["get"]["x-sdk"]
+        marks["method"] = "list"
+
+    shutil.copy(changed(tmp_path, clash), checkout_copy / "openapi" / "tailscale.yaml")
+    before = (checkout_copy / "openapi" / "tailscale.yaml").read_bytes()
+    assert main(["generate"], root=checkout_copy) == 2
+    assert "two operations share a method name" in capsys.readouterr().err
+    assert (checkout_copy / "openapi" / "tailscale.yaml").read_bytes() == before
+
+
+def test_the_committed_files_are_current(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check"]) == 0, capsys.readouterr().out
+
+
+def test_generate_is_repeatable_under_another_hash_seed(checkout_copy: Path) -> None:
+    assert main(["generate"], root=checkout_copy) == 0
+    first = {p: p.read_bytes() for p in checkout_copy.rglob("*.py")}
+    script = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from pathlib import Path; from codegen.__main__ import main; sys.exit(main(['generate'], root=Path({str(checkout_copy)!r})))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={"PYTHONHASHSEED": "7", "PATH": "/usr/bin"}, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert {p: p.read_bytes() for p in checkout_copy.rglob("*.py")} == first
+
+
+def test_diff_speaks_in_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ours = str(ROOT / "openapi" / "tailscale.yaml")
+    assert main(["diff", ours, ours]) == 0
+    assert main(["diff", ours, changed(tmp_path, grow)]) == 2
+    assert "BREAKING" in capsys.readouterr().out
+
+
+def test_upstream_imports_to_what_is_committed(
+    reference_data: Path, checkout_copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upstream = reference_data / "tailscale-api-upstream.json"
+    before = (checkout_copy / "openapi" / "tailscale.yaml").read_bytes()
+    assert main(["import", str(upstream)], root=checkout_copy) == 0, capsys.readouterr().out
+    assert (checkout_copy / "openapi" / "tailscale.yaml").read_bytes() == before
+    assert main(["import", "--verify-wording", str(upstream)], root=checkout_copy) == 0, capsys.readouterr().out
+
+
+def test_the_library_entry_point_the_generator_uses_is_there() -> None:
+    library = importlib.import_module("openapi_python_client")
+    assert callable(library._get_project_for_url_or_path)
