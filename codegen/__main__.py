@@ -19,7 +19,11 @@ from codegen.reading import read_document
 from codegen.structure import structure
 
 ROOT = Path(__file__).resolve().parent.parent
-_CLASSES = {Kind.ADDED: "compatible change", Kind.CHANGED: "compatible change", Kind.BREAKING: "breaking change"}
+_CLASSES = {
+    Kind.ADDED: "compatible change",
+    Kind.CHANGED: "compatible change",
+    Kind.BREAKING: "breaking change",
+}
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
@@ -39,18 +43,26 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     found = commands.add_parser("import", help="bring openapi/tailscale.yaml up to a published document")
     found.add_argument("source", help="file or https URL of an OpenAPI 3.1 document")
-    found.add_argument("--verify-wording", action="store_true", help="only compare our texts with its sentences")
+    found.add_argument(
+        "--verify-wording", action="store_true", help="only compare our texts with its sentences"
+    )
     found.set_defaults(run=_import)
     found = commands.add_parser("diff", help="structural difference of two documents")
     found.add_argument("old", help="file or https URL")
     found.add_argument("new", help="file or https URL")
-    found.add_argument("--imported", action="store_true", help="compare as if NEW had been imported, overlay applied")
+    found.add_argument(
+        "--imported", action="store_true", help="compare as if NEW had been imported, overlay applied"
+    )
     found.set_defaults(run=_diff)
     found = commands.add_parser("generate", help="rebuild everything made from openapi/tailscale.yaml")
     found.set_defaults(run=_generate)
-    found = commands.add_parser("check", help="name what lacks curation and what differs from what is generated")
+    found = commands.add_parser(
+        "check", help="name what lacks curation and what differs from what is generated"
+    )
     found.set_defaults(run=_check)
-    found = commands.add_parser("regenerate", help="import, print the difference, rebuild, name what needs a person")
+    found = commands.add_parser(
+        "regenerate", help="import, print the difference, rebuild, name what needs a person"
+    )
     found.add_argument("source", help="file or https URL of an OpenAPI 3.1 document")
     found.set_defaults(run=_regenerate)
     return parser
@@ -88,7 +100,11 @@ def _generate(options: argparse.Namespace, root: Path) -> int:
 def _check(options: argparse.Namespace, root: Path) -> int:
     findings = [str(finding) for finding in check_description(root)] + compare_outputs(root)
     _print_lines(findings)
-    print(f"{len(findings)} findings" if findings else "the description is complete and everything generated is current")
+    print(
+        f"{len(findings)} findings"
+        if findings
+        else "the description is complete and everything generated is current"
+    )
     return 1 if findings else 0
 
 

@@ -51,7 +51,9 @@ def class_name(resource: str) -> str:
     return "".join(special.get(word, word.capitalize()) for word in resource.split("_"))
 
 
-def render_resources(environment: Environment, plans: list[OperationPlan], tags: Mapping[str, str]) -> dict[str, str]:
+def render_resources(
+    environment: Environment, plans: list[OperationPlan], tags: Mapping[str, str]
+) -> dict[str, str]:
     """Render every resource module and the namespace, by file name."""
     by_resource: dict[str, list[OperationPlan]] = {}
     for plan in plans:
@@ -60,10 +62,13 @@ def render_resources(environment: Environment, plans: list[OperationPlan], tags:
         f"{resource}.py": _render_resource(environment, resource, members, tags)
         for resource, members in by_resource.items()
     }
-    about = {resource: tags.get(members[0].tag, class_name(resource)) for resource, members in by_resource.items()}
+    about = {
+        resource: tags.get(members[0].tag, class_name(resource)) for resource, members in by_resource.items()
+    }
     files["_namespace.py"] = environment.get_template("namespace.py.jinja").render(
         resources=[
-            {"name": name, "class_name": class_name(name), "about": _first_sentence(about[name])} for name in by_resource
+            {"name": name, "class_name": class_name(name), "about": _first_sentence(about[name])}
+            for name in by_resource
         ]
     )
     files["__init__.py"] = '"""The areas of the API, each with an asynchronous and a synchronous class."""\n'
@@ -121,7 +126,11 @@ def _method(plan: OperationPlan, shadowed: set[str]) -> Method:
     keywords = [_declare(p) for p in plan.keywords]
     if plan.has_tailnet:
         keywords.append("tailnet: str | None = None")
-    parts = ["self", *(f"{p.python_name}: {p.accepts}" for p in plan.positional), *(["*", *keywords] if keywords else [])]
+    parts = [
+        "self",
+        *(f"{p.python_name}: {p.accepts}" for p in plan.positional),
+        *(["*", *keywords] if keywords else []),
+    ]
     return Method(
         plan=plan,
         name=plan.x_sdk["method"],
@@ -163,7 +172,11 @@ def _docstring(plan: OperationPlan) -> str:
         lines.append("    tailnet: tailnet id or name; the client's own tailnet when left out.")
     if plan.x_sdk["scopes"]:
         lines += ["", textwrap.fill(f"Scope: {_scopes(plan.x_sdk)}.", _WIDTH)]
-    lines += ["", f"Source: {_REFERENCE}#tag/{plan.tag.replace('_', '')}/{plan.method.lower()}{plan.path}", ""]
+    lines += [
+        "",
+        f"Source: {_REFERENCE}#tag/{plan.tag.replace('_', '')}/{plan.method.lower()}{plan.path}",
+        "",
+    ]
     return "\n".join(lines).replace("\\", "\\\\").replace('"""', '\\"""')
 
 
@@ -185,4 +198,6 @@ def _argument(parameter: Parameter) -> str:
 def _scopes(x_sdk: Mapping[str, Any]) -> str:
     joined = {"any": " or ", "by_type": " or ", "field": ", "}.get(x_sdk.get("scopes_mode", "all"), " and ")
     text = joined.join(f"``{scope}``" for scope in x_sdk["scopes"])
-    return {"by_type": f"{text}, by type", "field": f"{text}, by field"}.get(x_sdk.get("scopes_mode", "all"), text)
+    return {"by_type": f"{text}, by type", "field": f"{text}, by field"}.get(
+        x_sdk.get("scopes_mode", "all"), text
+    )

@@ -57,7 +57,9 @@ def render(description: Path, *, reconciled: str) -> dict[str, bytes]:
         GenerationFailed: the generator warned, or the description uses an unknown shape.
     """
     if version("openapi-python-client") != GENERATOR_VERSION:
-        raise GenerationFailed(f"openapi-python-client {GENERATOR_VERSION} is needed: templates depend on its internals")
+        raise GenerationFailed(
+            f"openapi-python-client {GENERATOR_VERSION} is needed: templates depend on its internals"
+        )
     from codegen.document import load_document
 
     document = load_document(description)
@@ -71,7 +73,9 @@ def render(description: Path, *, reconciled: str) -> dict[str, bytes]:
         _prefix_headers(root, sha256)
         _format(root)
         return {
-            str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*.py")) if path.is_file()
+            str(path.relative_to(root)): path.read_bytes()
+            for path in sorted(root.rglob("*.py"))
+            if path.is_file()
         }
 
 
@@ -96,14 +100,22 @@ def _build(description: Path, document: Mapping[str, Any], root: Path, sha256: s
         operations.render(plans=plans, sha256=sha256, reconciled=reconciled)
     )
     (root / "resources").mkdir()
-    tags = {str(PythonIdentifier(tag["name"], "tag")): tag.get("description", "") for tag in document.get("tags", [])}
+    tags = {
+        str(PythonIdentifier(tag["name"], "tag")): tag.get("description", "")
+        for tag in document.get("tags", [])
+    }
     for name, text in render_resources(project.env, plans, tags).items():
         (root / "resources" / name).write_text(text)
 
 
 def _project(description: Path, output: Path) -> Project:
     config = Config.from_sources(
-        SETTINGS, MetaType.NONE, document_source=description, file_encoding="utf-8", overwrite=True, output_path=output
+        SETTINGS,
+        MetaType.NONE,
+        document_source=description,
+        file_encoding="utf-8",
+        overwrite=True,
+        output_path=output,
     )
     project = _get_project_for_url_or_path(config, custom_template_path=TEMPLATES)
     if isinstance(project, GeneratorError):
@@ -157,7 +169,16 @@ def _prefix_headers(root: Path, sha256: str) -> None:
 def _format(root: Path) -> None:
     """Tidy with settings of our own: --isolated keeps the nearest project's settings out."""
     ruff = [sys.executable, "-m", "ruff"]
-    check = ["check", "--isolated", "--fix-only", "--select", "I,F401,UP", "--target-version", "py311", "--quiet"]
+    check = [
+        "check",
+        "--isolated",
+        "--fix-only",
+        "--select",
+        "I,F401,UP",
+        "--target-version",
+        "py311",
+        "--quiet",
+    ]
     for command in (check, ["format", "--isolated", "--line-length", "110", "--quiet"]):
         done = subprocess.run([*ruff, *command, "."], cwd=root, capture_output=True, text=True, check=False)
         if done.returncode != 0:

@@ -62,5 +62,7 @@ def compare_outputs(root: Path) -> list[str]:
         found.append(f"{CATALOG}: stale, run make generate")
     made = generation(root, generator=GENERATOR_VERSION, configuration=_settings(), templates=_templates())
     if read_lock(root / LOCK).get("generation") != made:
-        found.append(f"{LOCK}: was made with another generator, templates, settings or overlay: run make generate")
+        found.append(
+            f"{LOCK}: was made with another generator, templates, settings or overlay: run make generate"
+        )
     return found

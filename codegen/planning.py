@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from codegen.plans import FieldPlan, ModelPlan, OperationPlan, Parameter, Success
-from codegen.properties import Shape, UnsupportedProperty, allows_null, api_name, is_map, map_value, python_name, shape_of
+from codegen.properties import (
+    Shape,
+    UnsupportedProperty,
+    allows_null,
+    api_name,
+    is_map,
+    map_value,
+    python_name,
+    shape_of,
+)
 
 _WIDTH = 100
 
@@ -36,7 +45,9 @@ def plan_model(model: Any, document: Mapping[str, Any]) -> ModelPlan:
         )
     extra = map_value(model.additional_properties) if model.additional_properties else map_any()
     imports |= extra.models
-    fields.sort(key=lambda item: list(raw_fields).index(item.api_name) if item.api_name in raw_fields else 999)
+    fields.sort(
+        key=lambda item: list(raw_fields).index(item.api_name) if item.api_name in raw_fields else 999
+    )
     return ModelPlan(
         name=name,
         base=f'MapModel["{extra.reads}"]' if is_map(model) and extra.reads != "Any" else _base(model),
@@ -83,7 +94,8 @@ def plan_operation(endpoint: Any, tag: str, document: Mapping[str, Any]) -> Oper
     """
     operation, shared, path = _find_operation(document, str(endpoint.name), endpoint)
     x_sdk = operation["x-sdk"]
-    raw = {(p["in"], p["name"]): p for p in map(lambda p: _resolve(document, p), [*shared, *operation.get("parameters", [])])}
+    described = [_resolve(document, parameter) for parameter in (*shared, *operation.get("parameters", []))]
+    raw = {(parameter["in"], parameter["name"]): parameter for parameter in described}
     imports: set[tuple[str, str]] = set()
 
     def parameters(location: str, props: list[Any]) -> tuple[Parameter, ...]:
@@ -139,7 +151,9 @@ def _resolve(document: Mapping[str, Any], node: Any) -> Any:
     return node
 
 
-def _parameter(prop: Any, raw: Mapping[str, Any], x_sdk: Mapping[str, Any], imports: set[tuple[str, str]]) -> Parameter:
+def _parameter(
+    prop: Any, raw: Mapping[str, Any], x_sdk: Mapping[str, Any], imports: set[tuple[str, str]]
+) -> Parameter:
     shape, key = shape_of(prop), api_name(prop)
     imports |= shape.models
     marks = raw.get("x-sdk", {})
@@ -158,7 +172,11 @@ def _parameter(prop: Any, raw: Mapping[str, Any], x_sdk: Mapping[str, Any], impo
 
 
 def _body(
-    endpoint: Any, operation: Mapping[str, Any], document: Mapping[str, Any], imports: set[tuple[str, str]], policy: bool
+    endpoint: Any,
+    operation: Mapping[str, Any],
+    document: Mapping[str, Any],
+    imports: set[tuple[str, str]],
+    policy: bool,
 ) -> tuple[tuple[Parameter, ...], str | None]:
     """Decide how a body is passed: nothing, field by field, as one keyword, or as a policy."""
     if not endpoint.bodies:
@@ -167,7 +185,9 @@ def _body(
     required = bool(request.get("required"))
     if policy:
         text = "HuJSON text, sent byte for byte, or JSON data"
-        return (Parameter("body", "body", "str | bytes | Mapping[str, Any] | Sequence[Any]", True, "None", text),), None
+        return (
+            Parameter("body", "body", "str | bytes | Mapping[str, Any] | Sequence[Any]", True, "None", text),
+        ), None
     prop, x_sdk = endpoint.bodies[0].prop, operation["x-sdk"]
     if x_sdk.get("flatten"):
         fields = _flat_fields(prop, document, x_sdk, imports)
@@ -212,7 +232,7 @@ def _success(endpoint: Any, x_sdk: Mapping[str, Any]) -> Success | None:
     """Choose how the first JSON success answer is read; HuJSON answers belong to manual methods."""
     for response in endpoint.responses.patterns:
         low, high = response.status_code.range
-        if not (200 <= low and high < 300) or response.source["attribute"] != "response.json()":
+        if not 200 <= low <= high < 300 or response.source["attribute"] != "response.json()":
             continue
         if x_sdk.get("returns", "object") == "None":
             return None
@@ -222,7 +242,11 @@ def _success(endpoint: Any, x_sdk: Mapping[str, Any]) -> Success | None:
 
 def _read(prop: Any, unwrap: str | None) -> Success:
     if unwrap is not None:
-        inner = [p for p in (*_non_null(prop).required_properties, *_non_null(prop).optional_properties) if api_name(p) == unwrap]
+        inner = [
+            p
+            for p in (*_non_null(prop).required_properties, *_non_null(prop).optional_properties)
+            if api_name(p) == unwrap
+        ]
         if not inner:
             raise UnsupportedProperty(f"x-sdk.unwrap names {unwrap!r}, which the answer does not have")
         return _read_list(inner[0], f', "{unwrap}"')

@@ -106,7 +106,9 @@ class OperationPlan:
         if self.free_filters:
             text = "exact matches on top-level fields, all of which must hold; a list value must contain all given"
             found.append(
-                Parameter("filters", "filters", "Mapping[str, str | bool | Sequence[str]]", False, "None", text)
+                Parameter(
+                    "filters", "filters", "Mapping[str, str | bool | Sequence[str]]", False, "None", text
+                )
             )
         names = [parameter.python_name for parameter in (*self.path_parameters, *found)]
         if len(set(names)) != len(names):

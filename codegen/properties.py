@@ -91,7 +91,9 @@ def api_name(prop: Any) -> str:
 
 def is_map(prop: ModelProperty) -> bool:
     """Tell whether an object has no fields of its own: its keys are data."""
-    return not (prop.required_properties or prop.optional_properties) and prop.additional_properties is not None
+    return (
+        not (prop.required_properties or prop.optional_properties) and prop.additional_properties is not None
+    )
 
 
 def _model(prop: ModelProperty) -> Shape:
@@ -136,7 +138,9 @@ def _union(prop: UnionProperty) -> Shape:
 
 def allows_null(prop: Any) -> bool:
     """Tell whether the description lists null among the types of a property."""
-    return isinstance(prop, UnionProperty) and any(isinstance(inner, NoneProperty) for inner in prop.inner_properties)
+    return isinstance(prop, UnionProperty) and any(
+        isinstance(inner, NoneProperty) for inner in prop.inner_properties
+    )
 
 
 def map_value(prop: Any) -> Shape:

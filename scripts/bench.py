@@ -40,7 +40,9 @@ class Result:
     def line(self) -> str:
         """Write the measurement as one line of the report."""
         aim = f", aim {self.aim:g}" if self.aim is not None else ""
-        return f"{'ok  ' if self.kept else 'OVER'} {self.name}: {self.value:.2f} (budget {self.budget:g}{aim})"
+        return (
+            f"{'ok  ' if self.kept else 'OVER'} {self.name}: {self.value:.2f} (budget {self.budget:g}{aim})"
+        )
 
 
 def cpu_seconds(work: Callable[[], Any]) -> float:
@@ -99,7 +101,9 @@ def decode() -> list[Result]:
         lambda: orjson.loads(body), ours, read_columns, lambda: touch_everything(ours())
     )
     print(f"     body: {len(body) / 1000:.0f} bytes a device, orjson.loads {base * 1000:.1f} ms")
-    print(f"     decode and read six columns: {columns / base:.2f}; decode and touch every field: {every / base:.2f}")
+    print(
+        f"     decode and read six columns: {columns / base:.2f}; decode and touch every field: {every / base:.2f}"
+    )
     return [Result("decode 1,000 devices / orjson.loads", plain / base, 4.5, 2.0)]
 
 

@@ -48,7 +48,9 @@ def locked(extra: list[str]) -> list[str]:
 
 def constraints(folder: Path) -> Path:
     """Write the locked versions without hashes, as constraints."""
-    pins = [line.split(" \\")[0] for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line]
+    pins = [
+        line.split(" \\")[0] for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line
+    ]
     path = folder / "constraints.txt"
     path.write_text("\n".join(pin for pin in pins if not pin.startswith(("#", " "))) + "\n")
     return path
@@ -77,9 +79,13 @@ def main() -> int:
         print(f"{wheel.name}: imports alone, 90 methods, no MCP package")
         served = environment(folder, "served")
         run(served, *locked([str(pins), f"{wheel}[mcp]"]))
-        answer = json.loads(run(served, "-c", SERVER, str(Path(served).with_name("tailscale-mcp")), cwd=folder))
+        answer = json.loads(
+            run(served, "-c", SERVER, str(Path(served).with_name("tailscale-mcp")), cwd=folder)
+        )
         assert answer["tools"] == 14, answer
-        print(f"{wheel.name}[mcp]: tailscale-mcp --demo answered initialize and listed {answer['tools']} tools")
+        print(
+            f"{wheel.name}[mcp]: tailscale-mcp --demo answered initialize and listed {answer['tools']} tools"
+        )
     return 0
 
 

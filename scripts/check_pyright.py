@@ -9,7 +9,11 @@ import sys
 def main() -> int:
     """Return pyright's exit code, or 0 with a loud line when it cannot be had."""
     probe = subprocess.run(
-        [sys.executable, "-m", "pyright", "--version"], capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, "-m", "pyright", "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     if probe.returncode != 0:
         print("SKIPPED LOUDLY: pyright could not be fetched from npm; tests/typing was checked by mypy only")

@@ -98,7 +98,9 @@ def main() -> int:
     with real() if against_real else embedded() as (client, origin):
         entries = record(client, origin, against_real=against_real)
     INDEX.write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
-    found = {path.name: hits for path in sorted(FOLDER.glob("*.yaml")) if (hits := findings(path.read_text()))}
+    found = {
+        path.name: hits for path in sorted(FOLDER.glob("*.yaml")) if (hits := findings(path.read_text()))
+    }
     if found:
         shutil.rmtree(FOLDER)
         print(f"nothing was kept, the recordings hold secret shapes: {found}", file=sys.stderr)

@@ -72,14 +72,21 @@ def _free_request(
         raise ValueError(f"method is {method!r}; it must be GET, HEAD, POST, PUT, PATCH or DELETE")
     path = path.replace("{tailnet}", quote(tailnet, safe=""))
     segments = path.split("/")
-    if not path.startswith("/") or "{" in path or any(part in {".", ".."} for part in segments) or "?" in path:
+    if (
+        not path.startswith("/")
+        or "{" in path
+        or any(part in {".", ".."} for part in segments)
+        or "?" in path
+    ):
         raise ValueError(
             "path is a path below /api/v2 with every placeholder filled in, such as /tailnet/-/devices; "
             "query values go into params"
         )
     if json is not None and content is not None:
         raise ValueError("pass json or content, not both")
-    body = encode_json(json) if json is not None else content.encode() if isinstance(content, str) else content
+    body = (
+        encode_json(json) if json is not None else content.encode() if isinstance(content, str) else content
+    )
     given = {name.lower(): value for name, value in (headers or {}).items()}
     content_type = given.pop("content-type", None) or ("application/json" if json is not None else None)
     request = WireRequest(
@@ -144,7 +151,7 @@ class Tailscale(Namespace):
         clock = _clock or Clock()
         target = Target(config.build_base_url(base_url))
         width = config.build_max_concurrency(max_concurrency)
-        connection = Connection(credential_from(api_key, auth), target, width, clock, _wire)
+        connection = Connection(credential_from(api_key, auth), target, clock, _wire)
         self._channel = Channel(
             sender=Sender(connection, Throttle(config.build_rate_limit(rate_limit), width, clock)),
             target=target,
@@ -164,7 +171,11 @@ class Tailscale(Namespace):
             ConfigurationError: a setting is missing or contradictory; the text names the variables.
         """
         found = config.from_environment(profile=profile, **arguments)
-        rest = {name: value for name, value in arguments.items() if name not in {"api_key", "auth", "tailnet", "base_url"}}
+        rest = {
+            name: value
+            for name, value in arguments.items()
+            if name not in {"api_key", "auth", "tailnet", "base_url"}
+        }
         return cls(auth=found.credential, tailnet=found.tailnet, base_url=found.base_url, **rest)
 
     @cached_property
@@ -207,7 +218,9 @@ class Tailscale(Namespace):
             width = defaults.MAX_CONCURRENCY if max_concurrency is _KEEP else max_concurrency
             throttle = Throttle(rate, config.build_max_concurrency(width), sender.connection.clock)
             sender = Sender(sender.connection, throttle)
-        target = channel.target if headers is _KEEP else evolve(channel.target, headers=_check_headers(headers))
+        target = (
+            channel.target if headers is _KEEP else evolve(channel.target, headers=_check_headers(headers))
+        )
         options = _evolve_options(channel.options, timeout, max_retries, on_ambiguous, mark_creation)
         copy = type(self).__new__(type(self))
         copy._channel = evolve(channel, sender=sender, target=target, options=options)
@@ -283,9 +296,9 @@ class AsyncTailscale(AsyncNamespace):
         clock = _clock or Clock()
         target = Target(config.build_base_url(base_url))
         width = config.build_max_concurrency(max_concurrency)
-        connection = AsyncConnection(credential_from(api_key, auth), target, width, clock, _wire)
+        connection = AsyncConnection(credential_from(api_key, auth), target, clock, _wire)
         self._channel = AsyncChannel(
-            sender=AsyncSender(connection, AsyncThrottle(config.build_rate_limit(rate_limit), width, clock)),
+            sender=AsyncSender(connection, AsyncThrottle(config.build_rate_limit(rate_limit), width)),
             target=target,
             tailnet=config.build_tailnet(tailnet),
             options=Options(config.build_timeout(timeout), config.build_max_retries(max_retries)),
@@ -295,7 +308,11 @@ class AsyncTailscale(AsyncNamespace):
     def from_env(cls, profile: str | None = None, **arguments: Any) -> Self:
         """Make a client from the environment or a named profile, as ``Tailscale.from_env`` does."""
         found = config.from_environment(profile=profile, **arguments)
-        rest = {name: value for name, value in arguments.items() if name not in {"api_key", "auth", "tailnet", "base_url"}}
+        rest = {
+            name: value
+            for name, value in arguments.items()
+            if name not in {"api_key", "auth", "tailnet", "base_url"}
+        }
         return cls(auth=found.credential, tailnet=found.tailnet, base_url=found.base_url, **rest)
 
     @cached_property
@@ -323,9 +340,11 @@ class AsyncTailscale(AsyncNamespace):
         if rate_limit is not _KEEP or max_concurrency is not _KEEP:
             rate = defaults.RATE_LIMIT if rate_limit is _KEEP else config.build_rate_limit(rate_limit)
             width = defaults.MAX_CONCURRENCY if max_concurrency is _KEEP else max_concurrency
-            throttle = AsyncThrottle(rate, config.build_max_concurrency(width), sender.connection.clock)
+            throttle = AsyncThrottle(rate, config.build_max_concurrency(width))
             sender = AsyncSender(sender.connection, throttle)
-        target = channel.target if headers is _KEEP else evolve(channel.target, headers=_check_headers(headers))
+        target = (
+            channel.target if headers is _KEEP else evolve(channel.target, headers=_check_headers(headers))
+        )
         options = _evolve_options(channel.options, timeout, max_retries, on_ambiguous, mark_creation)
         copy = type(self).__new__(type(self))
         copy._channel = evolve(channel, sender=sender, target=target, options=options)

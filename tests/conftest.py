@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,7 +37,7 @@ def checkout() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def quiet_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def quiet_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep anybody's credentials, profiles and state out of every test."""
     for name in [name for name in os.environ if name.startswith("TAILSCALE_")]:
         monkeypatch.delenv(name)
@@ -48,7 +47,6 @@ def quiet_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -67,5 +65,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     unexplained = [report.nodeid for report in skipped if ABSENT not in str(report.longrepr)]
     present = reference_folder() is not None
     if unexplained or (present and skipped):
-        reporter.write_line(f"unexplained skips: {unexplained or [report.nodeid for report in skipped]}", red=True)
+        reporter.write_line(
+            f"unexplained skips: {unexplained or [report.nodeid for report in skipped]}", red=True
+        )
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

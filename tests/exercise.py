@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from attrs import define, field, frozen
+
 from tailscale_sdk import OPERATIONS
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
@@ -63,7 +64,9 @@ def _found(key: str, attribute: str) -> Callable[[Memory, Any], None]:
 
 
 def _remember_devices(memory: Memory, devices: list[Any]) -> None:
-    own = [device for device in devices if device.is_external is not True and device.tags and device.authorized]
+    own = [
+        device for device in devices if device.is_external is not True and device.tags and device.authorized
+    ]
     memory.device, memory.spare_device = own[0].node_id, own[1].node_id
 
 
@@ -86,7 +89,10 @@ STEPS: tuple[Step, ...] = (
     Step("authorizeDevice", _with("device", authorized=True)),
     Step("updateDeviceKey", _with("device", key_expiry_disabled=True)),
     Step("setDeviceIp", _with("device", ipv4="100.100.100.101")),
-    Step("setCustomDevicePostureAttributes", _with("device", "custom:exercise", value="yes", comment="exercise")),
+    Step(
+        "setCustomDevicePostureAttributes",
+        _with("device", "custom:exercise", value="yes", comment="exercise"),
+    ),
     Step("getDevicePostureAttributes", _with("device")),
     Step(
         "batchUpdateCustomDevicePostureAttributes",
@@ -94,7 +100,11 @@ STEPS: tuple[Step, ...] = (
     ),
     Step("deleteCustomDevicePostureAttributes", _with("device", "custom:batch")),
     Step("expireDeviceKey", _with("device")),
-    Step("createDeviceInvites", _with("device", invites=[{"email": "guest@example.com"}]), _found("device_invite", "id")),
+    Step(
+        "createDeviceInvites",
+        _with("device", invites=[{"email": "guest@example.com"}]),
+        _found("device_invite", "id"),
+    ),
     Step("listDeviceInvites", _with("device")),
     Step("getDeviceInvite", _with("device_invite"), _found("invite_url", "invite_url")),
     Step("resendDeviceInvite", _with("device_invite")),
@@ -175,7 +185,11 @@ STEPS: tuple[Step, ...] = (
     Step(
         "setLogStreamingConfiguration",
         _with(
-            "network", destination_type="splunk", url="https://logs.example.com", user="exercise", token="demo-token"
+            "network",
+            destination_type="splunk",
+            url="https://logs.example.com",
+            user="exercise",
+            token="demo-token",
         ),
     ),
     Step("getLogStreamingConfiguration", _with("network")),
@@ -205,7 +219,10 @@ STEPS: tuple[Step, ...] = (
     Step("listWebhooks", _no_arguments),
     Step(
         "createWebhook",
-        lambda m: ((), {"endpoint_url": "https://hooks.example.com/tailnet", "subscriptions": ["nodeCreated"]}),
+        lambda m: (
+            (),
+            {"endpoint_url": "https://hooks.example.com/tailnet", "subscriptions": ["nodeCreated"]},
+        ),
         _found("webhook", "endpoint_id"),
     ),
     Step("getWebhook", _with("webhook")),
@@ -227,7 +244,11 @@ STEPS: tuple[Step, ...] = (
         "createOAuthApp",
         lambda m: (
             (),
-            {"name": "exercise", "redirect_uris": ["https://app.example.com/back"], "scopes": ["devices:core:read"]},
+            {
+                "name": "exercise",
+                "redirect_uris": ["https://app.example.com/back"],
+                "scopes": ["devices:core:read"],
+            },
         ),
         _found("app", "id"),
     ),
@@ -235,7 +256,10 @@ STEPS: tuple[Step, ...] = (
     Step(
         "updateOAuthApp",
         _with(
-            "app", name="exercise", redirect_uris=["https://app.example.com/back"], scopes=["devices:core:read"]
+            "app",
+            name="exercise",
+            redirect_uris=["https://app.example.com/back"],
+            scopes=["devices:core:read"],
         ),
     ),
     Step("deleteOAuthApp", _with("app")),

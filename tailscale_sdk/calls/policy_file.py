@@ -81,7 +81,9 @@ def as_body(policy: Policy) -> str | bytes | Mapping[str, Any]:
         body.decode("utf-8")
     bare = body.strip() if isinstance(body, str | bytes) else body
     if not bare or bare in {"{}", b"{}"}:
-        raise PolicyError("the policy is empty: send the whole text, an empty object is accepted by the service unchecked")
+        raise PolicyError(
+            "the policy is empty: send the whole text, an empty object is accepted by the service unchecked"
+        )
     return body
 
 
@@ -108,14 +110,18 @@ def set_request(tailnet: str, policy: Policy, if_match: str | None, *, overwrite
     return evolve(set_policy_file.build_request(tailnet, body=as_body(policy), if_match=match), accept=HUJSON)
 
 
-def validate_request(tailnet: str, policy: Policy | None, tests: Sequence[Mapping[str, Any]] | None) -> WireRequest:
+def validate_request(
+    tailnet: str, policy: Policy | None, tests: Sequence[Mapping[str, Any]] | None
+) -> WireRequest:
     """Build the check of one policy, or of the stored one with tests of the caller.
 
     Raises:
         PolicyError: both or neither were given.
     """
     if (policy is None) == (tests is None):
-        raise PolicyError("validate needs a policy, or tests to run against the stored policy: exactly one of them")
+        raise PolicyError(
+            "validate needs a policy, or tests to run against the stored policy: exactly one of them"
+        )
     body = as_body(policy) if policy is not None else [dict(test) for test in tests or ()]
     if policy is None and not body:
         raise PolicyError("tests is empty: there is nothing to run")
@@ -124,7 +130,9 @@ def validate_request(tailnet: str, policy: Policy | None, tests: Sequence[Mappin
 
 def preview_request(tailnet: str, policy: Policy, *, kind: str, preview_for: str) -> WireRequest:
     """Build the preview of the rules that match a user or an address."""
-    return preview_rule_matches.build_request(tailnet, body=as_body(policy), type=kind, preview_for=preview_for)  # type: ignore[arg-type]  # open set
+    return preview_rule_matches.build_request(
+        tailnet, body=as_body(policy), type=kind, preview_for=preview_for
+    )  # type: ignore[arg-type]  # open set
 
 
 def read_document(reply: Reply) -> PolicyDocument:
@@ -187,7 +195,12 @@ class PolicyFileCalls(Resource):
         return self._channel.call("getPolicyFile", request, parse_reply=reader)
 
     def set(
-        self, policy: Policy, *, if_match: str | None = None, overwrite: bool = False, tailnet: str | None = None
+        self,
+        policy: Policy,
+        *,
+        if_match: str | None = None,
+        overwrite: bool = False,
+        tailnet: str | None = None,
     ) -> PolicyDocument:
         """Replace the policy file, unless it changed since it was read.
 
@@ -220,7 +233,9 @@ class PolicyFileCalls(Resource):
         """Find out by one read whether an unclear write was applied."""
         channel = self._channel.for_reconciliation()
         try:
-            stored = channel.call("getPolicyFile", get_request(tailnet, details=False), parse_reply=read_document)
+            stored = channel.call(
+                "getPolicyFile", get_request(tailnet, details=False), parse_reply=read_document
+            )
         except TailscaleError as unread:
             raise error from unread
         settled = settle(request, stored.text, stored.etag)
@@ -267,7 +282,9 @@ class PolicyFileCalls(Resource):
 
         Source: https://tailscale.com/api#tag/policyfile/post/tailnet/{tailnet}/acl/preview
         """
-        request = preview_request(tailnet or self._channel.tailnet, policy, kind=type, preview_for=preview_for)
+        request = preview_request(
+            tailnet or self._channel.tailnet, policy, kind=type, preview_for=preview_for
+        )
         return self._channel.call("previewRuleMatches", request, preview_rule_matches.parse_success)
 
 
@@ -282,7 +299,12 @@ class AsyncPolicyFileCalls(AsyncResource):
         return await self._channel.call("getPolicyFile", request, parse_reply=reader)
 
     async def set(
-        self, policy: Policy, *, if_match: str | None = None, overwrite: bool = False, tailnet: str | None = None
+        self,
+        policy: Policy,
+        *,
+        if_match: str | None = None,
+        overwrite: bool = False,
+        tailnet: str | None = None,
     ) -> PolicyDocument:
         name = tailnet or self._channel.tailnet
         request = set_request(name, policy, if_match, overwrite=overwrite)
@@ -320,7 +342,9 @@ class AsyncPolicyFileCalls(AsyncResource):
     async def preview(
         self, policy: Policy, *, type: Literal["user", "ipport"], preview_for: str, tailnet: str | None = None
     ) -> PreviewRuleMatchesResponse:
-        request = preview_request(tailnet or self._channel.tailnet, policy, kind=type, preview_for=preview_for)
+        request = preview_request(
+            tailnet or self._channel.tailnet, policy, kind=type, preview_for=preview_for
+        )
         return await self._channel.call("previewRuleMatches", request, preview_rule_matches.parse_success)
 
 

@@ -36,6 +36,8 @@ def raw(method: Callable[P, T]) -> Callable[P, RawResponse[T]]:
     return cast("Callable[P, RawResponse[T]]", method)
 
 
-def async_raw(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, RawResponse[T]]]:
+def async_raw(
+    method: Callable[P, Coroutine[Any, Any, T]],
+) -> Callable[P, Coroutine[Any, Any, RawResponse[T]]]:
     """Type an asynchronous method over a raw channel as what it then returns."""
     return cast("Callable[P, Coroutine[Any, Any, RawResponse[T]]]", method)

@@ -32,7 +32,10 @@ HARMLESS_FIELDS = {
     "version",
 }
 _DATE = re.compile(r"(\d{4}-\d{2}-\d{2}T[0-9:.]+(Z|[+-]\d{2}:\d{2}))?")
-_ADDRESS_RANGES = {4: (ipaddress.ip_address("100.64.0.0"), 22), 6: (ipaddress.ip_address("fd7a:115c:a1e0::"), 64)}
+_ADDRESS_RANGES = {
+    4: (ipaddress.ip_address("100.64.0.0"), 22),
+    6: (ipaddress.ip_address("fd7a:115c:a1e0::"), 64),
+}
 
 
 @define
@@ -56,7 +59,11 @@ class Pseudonyms:
 
     def _key(self, key: str, inside: str) -> str:
         plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9]*", key) is not None
-        return key if plain and inside not in {"latency", "splitDNS", "attributes", "expiries"} else self._text("key", key)
+        return (
+            key
+            if plain and inside not in {"latency", "splitDNS", "attributes", "expiries"}
+            else self._text("key", key)
+        )
 
     def _text(self, name: str, value: str) -> str:
         if name in HARMLESS_FIELDS or _DATE.fullmatch(value):

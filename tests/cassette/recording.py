@@ -33,7 +33,9 @@ def _request_scrubber(pseudonyms: Pseudonyms | None) -> Callable[[Any], Any]:
 def _response_scrubber(pseudonyms: Pseudonyms | None) -> Callable[[dict[str, Any]], dict[str, Any]]:
     def scrub(response: dict[str, Any]) -> dict[str, Any]:
         kept = {"content-type", "etag", "retry-after"}
-        response["headers"] = {name: value for name, value in response["headers"].items() if name.lower() in kept}
+        response["headers"] = {
+            name: value for name, value in response["headers"].items() if name.lower() in kept
+        }
         response["body"]["string"] = _scrub(response["body"]["string"], pseudonyms)
         return response
 

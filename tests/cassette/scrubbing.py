@@ -28,7 +28,9 @@ _SHAPES: dict[str, re.Pattern[str]] = {
     "Tailscale credential": re.compile(r"tskey-[a-z]+-(?!demo\b|scrubbed\b)[A-Za-z0-9]"),
     "JWT": re.compile(r"eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*"),
     "bearer token": re.compile(r"(?i)\b(bearer|basic)\s+(?!scrubbed)[A-Za-z0-9+/=_.-]{6,}"),
-    "e-mail address": re.compile(r"[A-Za-z0-9._%+-]+@(?!(?:[a-z0-9-]+\.)*example\.(?:com|org|net)\b)[A-Za-z0-9-]+\.[A-Za-z]{2,}"),
+    "e-mail address": re.compile(
+        r"[A-Za-z0-9._%+-]+@(?!(?:[a-z0-9-]+\.)*example\.(?:com|org|net)\b)[A-Za-z0-9-]+\.[A-Za-z]{2,}"
+    ),
     "tailnet name": re.compile(r"\b[a-z0-9-]+\.ts\.net\b"),
     "invite link": re.compile(r"login\.tailscale\.com/(?:admin/)?(?:invite|uinv)/[A-Za-z0-9]"),
 }
@@ -85,7 +87,8 @@ def findings(text: str) -> list[str]:
         f"{name} ({view})"
         for view, content in views.items()
         for name, shape in _SHAPES.items()
-        if shape.search(content) and not (view == "joined" and name in {"bearer token", "e-mail address", "tailnet name"})
+        if shape.search(content)
+        and not (view == "joined" and name in {"bearer token", "e-mail address", "tailnet name"})
     }
     return sorted(found)
 

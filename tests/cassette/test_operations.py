@@ -6,8 +6,16 @@ import json
 from typing import Any
 
 import pytest
-from tailscale_sdk import API_DESCRIPTION, OPERATIONS, APIStatusError, AsyncTailscale, PolicyDocument, PolicyValidation, Tailscale
 
+from tailscale_sdk import (
+    API_DESCRIPTION,
+    OPERATIONS,
+    APIStatusError,
+    AsyncTailscale,
+    PolicyDocument,
+    PolicyValidation,
+    Tailscale,
+)
 from tests.cassette.recording import FOLDER, cassette, read_index
 from tests.exercise import bound_method
 

@@ -29,7 +29,9 @@ def checkout_copy(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "openapi", copy / "openapi")
     shutil.copytree(ROOT / "mcp_adapter" / "operations", copy / "mcp_adapter" / "operations")
     shutil.copytree(
-        ROOT / "tailscale_sdk", copy / "tailscale_sdk", ignore=shutil.ignore_patterns("__pycache__", "testing")
+        ROOT / "tailscale_sdk",
+        copy / "tailscale_sdk",
+        ignore=shutil.ignore_patterns("__pycache__", "testing"),
     )
     shutil.copy(ROOT / "mcp_adapter" / "_catalog.json", copy / "mcp_adapter" / "_catalog.json")
     return copy
@@ -59,7 +61,9 @@ def grow(document: dict[str, Any]) -> None:
                         "application/json": {
                             "schema": {
                                 "type": "object",
-                                "properties": {"minutes": {"type": "integer", "description": "A sentence, too"}},
+                                "properties": {
+                                    "minutes": {"type": "integer", "description": "A sentence, too"}
+                                },
                             }
                         }
                     },
@@ -83,10 +87,14 @@ def report_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_nothing_changes_without_a_change(
     checkout_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = {p: p.read_bytes() for p in checkout_copy.rglob("*") if p.is_file() and p.name != "upstream.lock.json"}
+    before = {
+        p: p.read_bytes() for p in checkout_copy.rglob("*") if p.is_file() and p.name != "upstream.lock.json"
+    }
     assert main(["regenerate", changed(tmp_path, lambda document: None)], root=checkout_copy) == 0
     assert "class: same" in "\n".join(report_of(capsys))
-    after = {p: p.read_bytes() for p in checkout_copy.rglob("*") if p.is_file() and p.name != "upstream.lock.json"}
+    after = {
+        p: p.read_bytes() for p in checkout_copy.rglob("*") if p.is_file() and p.name != "upstream.lock.json"
+    }
     assert after == before
 
 
@@ -98,7 +106,9 @@ def test_a_changed_document_is_reported_rebuilt_and_works(
     report = "\n".join(lines)
     changes = [line for line in lines if line.startswith(("BREAKING", "CHANGED", "ADDED"))]
     assert any(NEW_PATH in line and "operation added" in line for line in changes), report
-    assert any("/webhooks/{endpointId}/test" in line and "operation removed" in line for line in changes), report
+    assert any("/webhooks/{endpointId}/test" in line and "operation removed" in line for line in changes), (
+        report
+    )
     assert any("moonPhase" in line for line in changes), report
     assert any("super" in line for line in changes), report
     expected = (NEW_PATH, "/webhooks/{endpointId}/test", "moonPhase", "super")
@@ -128,7 +138,9 @@ def new_method_answers(copy: Path) -> dict[str, Any]:
         "answer = getattr(getattr(client, operation.resource), operation.method)()\n"
         "print(json.dumps({'operation': operation.operation_id, 'minutes': answer.minutes}))\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=copy)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=copy
+    )
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
@@ -147,7 +159,9 @@ def new_method_answers(copy: Path) -> dict[str, Any]:
                     "openapi": "3.1.0",
                     "info": {"title": "Pets", "version": "1"},
                     "servers": [{"url": "https://pets.example.com"}],
-                    "paths": {"/pets": {"get": {"operationId": "pets", "responses": {"200": {"description": "ok"}}}}},
+                    "paths": {
+                        "/pets": {"get": {"operationId": "pets", "responses": {"200": {"description": "ok"}}}}
+                    },
                 }
             ),
             "/servers",
@@ -188,7 +202,10 @@ def test_generate_is_repeatable_under_another_hash_seed(checkout_copy: Path) -> 
     first = {p: p.read_bytes() for p in checkout_copy.rglob("*.py")}
     script = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from pathlib import Path; from codegen.__main__ import main; sys.exit(main(['generate'], root=Path({str(checkout_copy)!r})))"
     done = subprocess.run(
-        [sys.executable, "-c", script], env={"PYTHONHASHSEED": "7", "PATH": "/usr/bin"}, capture_output=True, check=False
+        [sys.executable, "-c", script],
+        env={"PYTHONHASHSEED": "7", "PATH": "/usr/bin"},
+        capture_output=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert {p: p.read_bytes() for p in checkout_copy.rglob("*.py")} == first
@@ -208,7 +225,9 @@ def test_upstream_imports_to_what_is_committed(
     before = (checkout_copy / "openapi" / "tailscale.yaml").read_bytes()
     assert main(["import", str(upstream)], root=checkout_copy) == 0, capsys.readouterr().out
     assert (checkout_copy / "openapi" / "tailscale.yaml").read_bytes() == before
-    assert main(["import", "--verify-wording", str(upstream)], root=checkout_copy) == 0, capsys.readouterr().out
+    assert main(["import", "--verify-wording", str(upstream)], root=checkout_copy) == 0, (
+        capsys.readouterr().out
+    )
 
 
 def test_the_library_entry_point_the_generator_uses_is_there() -> None:

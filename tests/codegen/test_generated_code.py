@@ -120,7 +120,9 @@ def test_a_bad_field_costs_itself_only(
 
 
 def test_nested_objects_and_maps(models: ModuleType) -> None:
-    device = models.Device.from_dict({"latency": {"fra": {"latencyMs": 12.5, "preferred": True}, "ams": None}})
+    device = models.Device.from_dict(
+        {"latency": {"fra": {"latencyMs": 12.5, "preferred": True}, "ams": None}}
+    )
     assert device.latency["fra"].latency_ms == 12.5
     assert device.latency["ams"] is None
     assert list(device.latency) == ["fra", "ams"]
@@ -157,7 +159,10 @@ def test_secrets_are_masked_in_the_repr_and_models_can_be_pickled(models: Module
 def test_list_request_and_answer(package: str, types: ModuleType) -> None:
     module = endpoint(package, "devices.list_devices")
     request = module.build_request(
-        "-", start=datetime(2026, 7, 1, tzinfo=UTC), event=["a", "b"], filters={"tags": ["x", "y"], "isEphemeral": True}
+        "-",
+        start=datetime(2026, 7, 1, tzinfo=UTC),
+        event=["a", "b"],
+        filters={"tags": ["x", "y"], "isEphemeral": True},
     )
     assert (request.method, request.path) == ("GET", "/tailnet/-/devices")
     assert request.query == (
@@ -169,8 +174,16 @@ def test_list_request_and_answer(package: str, types: ModuleType) -> None:
         ("tags", "y"),
         ("isEphemeral", "true"),
     )
-    assert [device.id for device in module.parse_success({"devices": [{"id": "1"}, None, {"id": "2"}]})] == ["1", "2"]
-    assert module.parse_success({}) == module.parse_success({"devices": None}) == module.parse_success(None) == []
+    assert [device.id for device in module.parse_success({"devices": [{"id": "1"}, None, {"id": "2"}]})] == [
+        "1",
+        "2",
+    ]
+    assert (
+        module.parse_success({})
+        == module.parse_success({"devices": None})
+        == module.parse_success(None)
+        == []
+    )
     for body, path in [([], "$"), ({"devices": {}}, "$.devices"), ({"devices": [{}, 7]}, "$.devices[1]")]:
         with pytest.raises(types.UnexpectedShape) as caught:
             module.parse_success(body)
@@ -184,7 +197,10 @@ def test_path_values_that_could_address_something_else_are_refused(package: str,
 
 
 def test_path_values_are_escaped(package: str) -> None:
-    assert endpoint(package, "devices.get_device").build_request("a/../b?c#ü").path == "/device/a%2F..%2Fb%3Fc%23%C3%BC"
+    assert (
+        endpoint(package, "devices.get_device").build_request("a/../b?c#ü").path
+        == "/device/a%2F..%2Fb%3Fc%23%C3%BC"
+    )
 
 
 def test_bodies(package: str, models: ModuleType) -> None:
@@ -194,7 +210,9 @@ def test_bodies(package: str, models: ModuleType) -> None:
         set_tags.build_request("n1", tags="tag:a")
     assert not hasattr(set_tags, "parse_success")
     invites = endpoint(package, "devices.create_invites")
-    assert invites.build_request("n1", invites=[models.Invite(multi_use=True)]).content == b'[{"multiUse":true}]'
+    assert (
+        invites.build_request("n1", invites=[models.Invite(multi_use=True)]).content == b'[{"multiUse":true}]'
+    )
     assert invites.parse_success(None) == []
     split = endpoint(package, "devices.update_split")
     assert split.build_request("-", split_dns={"example.com": None}).content == b'{"example.com":null}'
@@ -237,7 +255,11 @@ def test_calls_go_through_the_channel(package: str) -> None:
     module = importlib.import_module(f"{package}.resources.devices")
     assert module.Devices(Channel()).list() == "answer"
     assert module.Devices(Channel()).set_tags("n1", tags=[]) == "answer"
-    assert (calls[0][0], calls[0][1].path, len(calls[0])) == ("listDevices", "/tailnet/example.com/devices", 3)
+    assert (calls[0][0], calls[0][1].path, len(calls[0])) == (
+        "listDevices",
+        "/tailnet/example.com/devices",
+        3,
+    )
     assert (calls[1][0], calls[1][1].content, len(calls[1])) == ("setTags", b'{"tags":[]}', 2)
 
 

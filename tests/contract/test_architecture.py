@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 import tailscale_sdk
 
 PACKAGE = Path(str(tailscale_sdk.__file__)).parent
-HAND_WRITTEN = [p for p in PACKAGE.rglob("*.py") if not {"_generated", "resources"} & set(p.relative_to(PACKAGE).parts)]
+HAND_WRITTEN = [
+    p for p in PACKAGE.rglob("*.py") if not {"_generated", "resources"} & set(p.relative_to(PACKAGE).parts)
+]
 
 
 def endpoint_uses(path: Path) -> Iterator[str]:
@@ -38,7 +41,9 @@ def test_no_blocking_sleep_on_the_asynchronous_path() -> None:
         assert "time.sleep" not in source
 
 
-@pytest.mark.parametrize("banned", ["eval(", "exec(", "pickle.loads", "yaml.load(", "shell=True", "verify=False"])
+@pytest.mark.parametrize(
+    "banned", ["eval(", "exec(", "pickle.loads", "yaml.load(", "shell=True", "verify=False"]
+)
 def test_dangerous_calls_are_absent(banned: str) -> None:
     assert [path.name for path in HAND_WRITTEN if banned in path.read_text()] == []
 
@@ -50,7 +55,15 @@ def loaded_after(statement: str, names: tuple[str, ...]) -> list[str]:
 
 
 def test_importing_the_sdk_loads_next_to_nothing() -> None:
-    unwanted = ("httpx", "attrs", "attr", "asyncio", "orjson", "tenacity", "tailscale_sdk._generated.models.device")
+    unwanted = (
+        "httpx",
+        "attrs",
+        "attr",
+        "asyncio",
+        "orjson",
+        "tenacity",
+        "tailscale_sdk._generated.models.device",
+    )
     assert loaded_after("import tailscale_sdk", unwanted) == []
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from tailscale_sdk import OPERATIONS, APIStatusError, AsyncTailscale, Tailscale
 from tailscale_sdk.testing import FakeTailnet
-
 from tests.contract.wire import AsyncWatchedTransport, Watch, WatchedTransport, violations
 from tests.exercise import STEPS, Memory, bound_method
 
@@ -60,7 +60,10 @@ def test_synchronous(tailnet: FakeTailnet) -> None:
 async def test_asynchronous(tailnet: FakeTailnet) -> None:
     watch, memory, found = Watch(), Memory(), {}
     async with AsyncTailscale(
-        api_key=tailnet.api_key, base_url=tailnet.base_url, rate_limit=None, _wire=AsyncWatchedTransport(watch)
+        api_key=tailnet.api_key,
+        base_url=tailnet.base_url,
+        rate_limit=None,
+        _wire=AsyncWatchedTransport(watch),
     ) as client:
         for step in STEPS:
             arguments, keywords = step.arguments(memory)

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from tailscale_sdk import (
     OPERATIONS,
     APIStatusError,
@@ -25,7 +26,6 @@ from tailscale_sdk import (
     Tailscale,
 )
 from tailscale_sdk.testing import FakeTailnet
-
 from tests.exercise import STEPS, Memory, Step, bound_method
 
 WRONG_SCALARS: tuple[Any, ...] = (None, "", "brand-new", 0, 12.5, True, [], {}, ["x", None, 5])
@@ -45,7 +45,17 @@ def answering(status: int, body: bytes, content_type: str = "application/json") 
 
 
 def known_memory() -> Memory:
-    names = ["device_invite", "invite_url", "user_invite", "key", "client", "external_id", "integration", "webhook", "app"]
+    names = [
+        "device_invite",
+        "invite_url",
+        "user_invite",
+        "key",
+        "client",
+        "external_id",
+        "integration",
+        "webhook",
+        "app",
+    ]
     return Memory(
         device="nDEMO1CNTRL",
         spare_device="nDEMO2CNTRL",
@@ -166,9 +176,13 @@ def removed(value: Any, path: tuple[Any, ...]) -> Any:
 
 
 def parser_of(operation_id: str) -> Any:
-    for path in sorted(Path(str(importlib.import_module("tailscale_sdk._generated.api").__path__[0])).rglob("*.py")):
+    for path in sorted(
+        Path(str(importlib.import_module("tailscale_sdk._generated.api").__path__[0])).rglob("*.py")
+    ):
         if path.stem.replace("_", "") == operation_id.lower():
-            return importlib.import_module(f"tailscale_sdk._generated.api.{path.parent.name}.{path.stem}").parse_success
+            return importlib.import_module(
+                f"tailscale_sdk._generated.api.{path.parent.name}.{path.stem}"
+            ).parse_success
     raise LookupError(operation_id)
 
 
@@ -176,12 +190,18 @@ def test_no_single_field_of_a_list_costs_another(reference_data: Path) -> None:
     changed = 0
     for operation_id, status, _, body in bodies(reference_data):
         key = OPERATIONS[operation_id].returns.removeprefix("list:")
-        content = json.loads(body) if status == 200 and OPERATIONS[operation_id].returns.startswith("list:") else None
+        content = (
+            json.loads(body)
+            if status == 200 and OPERATIONS[operation_id].returns.startswith("list:")
+            else None
+        )
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             continue
         parse, length = parser_of(operation_id), len(content[key])
         for path in [place for place in scalars_of(content[key]) if len(place) > 1]:
-            variants = [replaced(content[key], path, new) for new in WRONG_SCALARS] + [removed(content[key], path)]
+            variants = [replaced(content[key], path, new) for new in WRONG_SCALARS] + [
+                removed(content[key], path)
+            ]
             for variant in variants:
                 answer = parse({**content, key: variant})
                 assert len(answer) == length, (operation_id, path)
@@ -195,7 +215,11 @@ def test_the_embedded_tailnet_serves_a_fleet_of_real_devices(reference_data: Pat
     devices = []
     for operation_id, _, _, body in bodies(reference_data):
         if operation_id == "listTailnetDevices":
-            devices += [device for device in json.loads(body).get("devices") or [] if device.get("id") or device.get("nodeId")]
+            devices += [
+                device
+                for device in json.loads(body).get("devices") or []
+                if device.get("id") or device.get("nodeId")
+            ]
     unique = {device.get("nodeId") or device["id"]: device for device in devices}
     with (
         FakeTailnet(snapshot={"devices": list(unique.values())}) as tailnet,

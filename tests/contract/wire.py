@@ -143,7 +143,9 @@ def _query_violations(operation: dict[str, Any], parameters: list[Any], exchange
     if operation["x-sdk"].get("free_filters"):
         found = []
     names = {name for name, _ in sent}
-    return found + [f"query {n} is required" for n, p in described.items() if p.get("required") and n not in names]
+    return found + [
+        f"query {n} is required" for n, p in described.items() if p.get("required") and n not in names
+    ]
 
 
 def _request_violations(operation: dict[str, Any], exchange: Exchange) -> list[str]:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tailscale_sdk.testing import FakeTailnet
 
+from tailscale_sdk.testing import FakeTailnet
 from tests.docs.blocks import Block, blocks_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,12 @@ def test_python_runs(block: Block, tailnet: FakeTailnet, tmp_path: Path) -> None
         "TAILSCALE_BASE_URL": tailnet.base_url,
     }
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, check=False, env=environment, timeout=60
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert tailnet.api_key not in done.stdout + done.stderr

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from tailscale_sdk import (
+    OPERATIONS,
     APIStatusError,
     AsyncTailscale,
     OAuthClient,
     Operation,
-    OPERATIONS,
     PolicyDocument,
     PolicyValidation,
-    RawResponse,
     RateLimitError,
+    RawResponse,
     Tailscale,
     TailscaleError,
 )
@@ -22,7 +22,9 @@ from tailscale_sdk.models import Device, DeviceRoutes, Key
 
 def synchronous() -> None:
     with Tailscale(api_key="tskey-api-demo", tailnet="-", timeout=10.0, max_retries=2) as client:
-        devices: list[Device] = client.devices.list(fields="all", filters={"tags": ["tag:web"], "isEphemeral": True})
+        devices: list[Device] = client.devices.list(
+            fields="all", filters={"tags": ["tag:web"], "isEphemeral": True}
+        )
         name: str | None = devices[0].name
         created: datetime | None = devices[0].created
         tags: list[str] = devices[0].tags
@@ -41,7 +43,7 @@ def synchronous() -> None:
         print(name, created, tags, nothing, routes, checked.ok, keys, parsed, status, slower)
         client.devices.set_tags("n1CNTRL")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
         client.devices.get(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-        client.devices.get("n1CNTRL").nmae  # type: ignore[attr-defined]  # pyright: ignore
+        print(client.devices.get("n1CNTRL").nmae)  # type: ignore[attr-defined]  # pyright: ignore
 
 
 async def asynchronous() -> None:

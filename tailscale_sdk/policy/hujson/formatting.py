@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os.path
 import re
 
 from attrs import frozen
@@ -174,7 +173,9 @@ class _Writer:
         """Write comments after a value, each on the line it had."""
         ended = False
         for comment in extra.comments:
-            self._parts.append((_line_ends(comment.lines_before, ended, depth) or " ") + _reindent(comment.text, depth))
+            self._parts.append(
+                (_line_ends(comment.lines_before, ended, depth) or " ") + _reindent(comment.text, depth)
+            )
             ended = comment.ends_line
 
 
@@ -241,6 +242,13 @@ def _canonical(literal: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
+def _common_prefix(indents: list[str]) -> str:
+    """Return the longest beginning that all share."""
+    shortest, longest = (min(indents), max(indents)) if indents else ("", "")
+    same = next((i for i, c in enumerate(shortest) if c != longest[i]), len(shortest))
+    return shortest[:same]
+
+
 def _reindent(comment: str, depth: int) -> str:
     """Indent the lines of a block comment like the code around it."""
     if "\n" not in comment:
@@ -248,11 +256,13 @@ def _reindent(comment: str, depth: int) -> str:
     first, *rest = comment.replace("\r", "").split("\n")
     inner = [line for line in rest[:-1] if line.strip()]
     closing = rest[-1].strip()
-    common = os.path.commonprefix([line[: len(line) - len(line.lstrip())] for line in inner])
+    common = _common_prefix([line[: len(line) - len(line.lstrip())] for line in inner])
     stripped = [line[len(common) :] if line.strip() else "" for line in rest[:-1]]
     if closing != "*/":
         stripped.append(rest[-1].strip())
-    starred = bool(inner) and all(line.startswith("*") for line in stripped if line) and closing.startswith("*")
+    starred = (
+        bool(inner) and all(line.startswith("*") for line in stripped if line) and closing.startswith("*")
+    )
     margin = "\t" * depth + (" " if starred else "")
     lines = [margin + line.rstrip() if line else "" for line in stripped]
     if closing == "*/":

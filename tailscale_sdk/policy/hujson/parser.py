@@ -53,7 +53,8 @@ class _Parser:
     def _next(self) -> None:
         """Move to the next token, remembering what stood before it."""
         match = _TOKEN.match(self._source, self._position)
-        assert match is not None  # every part of the expression may be empty
+        if match is None:  # every part of the expression may be empty, so it always matches
+            self._fail(self._position, "unreadable")
         self._extra = match["extra"]
         self._start = match.end("extra")
         self._kind = match.lastgroup if match.lastgroup not in {None, "extra"} else ""
@@ -130,7 +131,9 @@ class _Parser:
         """Say what is wrong inside a string that begins here."""
         if not self._source.startswith('"', self._start):
             return
-        inside = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*').match(self._source, self._start)
+        inside = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*').match(
+            self._source, self._start
+        )
         end = inside.end() if inside else self._start
         if end >= len(self._source):
             self._fail(self._start, "parsing string: unexpected EOF", at_end=True)
@@ -141,7 +144,9 @@ class _Parser:
         self._fail(self._start, f"invalid character {_quote(self._source[self._start])} {where}")
 
     def _comment_start(self, position: int) -> int:
-        found = [m.start() for m in re.finditer(r"//[^\n]*|/\*(?:[^*]|\*(?!/))*\*/", self._source[: position + 1])]
+        found = [
+            m.start() for m in re.finditer(r"//[^\n]*|/\*(?:[^*]|\*(?!/))*\*/", self._source[: position + 1])
+        ]
         return found[-1] if found else position
 
     def _fail(self, position: int, message: str, *, at_end: bool = False) -> NoReturn:
@@ -152,7 +157,9 @@ class _Parser:
             before = self._source
         line = before.count("\n") + 1
         column = len(before[before.rfind("\n") + 1 :].encode("utf-8", "surrogateescape")) + 1
-        raise HuJSONError(f"hujson: line {line}, column {column}: {message}", line=line, column=column, offset=position)
+        raise HuJSONError(
+            f"hujson: line {line}, column {column}: {message}", line=line, column=column, offset=position
+        )
 
 
 def _quote(character: str) -> str:

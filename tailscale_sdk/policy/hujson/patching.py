@@ -104,7 +104,8 @@ class _Operation:
             self._add(holder, self.path, self._given())
 
     def _given(self) -> Value:
-        assert self.value is not None  # checked with the required members
+        if self.value is None:
+            self._fail('missing required member "value"')
         return copy.deepcopy(self.value).bare()
 
     def _existing(self, root: Value, pointer: str) -> Value:
@@ -181,7 +182,11 @@ def _remove_at(parent: Value, index: int) -> None:
         parent.trailing = _joined(first.before, parent.trailing)
     elif items:
         previous = parent.children()[-1]
-        head = first.before[: first.before.index("\n") + 1] if "\n" in first.before and "/" in first.before else ""
+        head = (
+            first.before[: first.before.index("\n") + 1]
+            if "\n" in first.before and "/" in first.before
+            else ""
+        )
         tail = last.after[last.after.index("\n") + 1 :] if head and "\n" in last.after else last.after
         previous.after += head + tail
     else:
@@ -211,6 +216,5 @@ def _same(left: Any, right: Any) -> bool:
         return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in left)
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(_same(a, b) for a, b in zip(left, right, strict=True))
-    return type(left) in {int, float} and type(right) in {int, float} and left == right or (
-        type(left) is type(right) and left == right
-    )
+    numbers = isinstance(left, int | float) and isinstance(right, int | float)
+    return bool(left == right) and (numbers or type(left) is type(right))
