@@ -13,6 +13,8 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 30.0
 WRITE_TIMEOUT_SECONDS = 30.0
 POOL_TIMEOUT_SECONDS = 10.0
+# How much later than the deadline an asynchronous call is cut off, so that a phase can end by its own timeout first.
+DEADLINE_GRACE_SECONDS = 0.1
 # The longest total deadline that may be asked for: a day.
 MAX_TIMEOUT_SECONDS = 86_400.0
 
@@ -51,6 +53,8 @@ TOKEN_FAILURE_SECONDS = 1.0
 TOKEN_ATTEMPTS = 2
 
 MESSAGE_CAP_CHARACTERS = 2000
+# The whole text of an error: the service's message, where it happened and the next step.
+TEXT_CAP_CHARACTERS = 3000
 EXCERPT_CHARACTERS = 200
 
 # Both directions; the same five minutes Tailscale's own example allows for the past.

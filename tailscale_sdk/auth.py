@@ -23,7 +23,9 @@ class Secret:
         if not isinstance(value, str) or not value.strip():
             raise ConfigurationError("a credential must be non-empty text")
         if not value.isascii() or any(character.isspace() for character in value.strip()):
-            raise ConfigurationError("a credential is one word of ASCII characters: was something else pasted along?")
+            raise ConfigurationError(
+                "a credential is one word of ASCII characters: was something else pasted along?"
+            )
         self._value = value.strip()
         if len(self._value) >= redact.MINIMUM_LENGTH:
             redact.register(self._value)
@@ -139,7 +141,9 @@ class WorkloadIdentity:
     """
 
     client_id: str
-    identity_token: Secret | str | Callable[[], str] = field(converter=_guard_identity, repr=lambda value: "'***'")
+    identity_token: Secret | str | Callable[[], str] = field(
+        converter=_guard_identity, repr=lambda value: "'***'"
+    )
 
     def form(self) -> dict[str, str]:
         """Read the identity token and return the fields of the exchange.
@@ -159,7 +163,9 @@ class WorkloadIdentity:
         try:
             return Secret(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as problem:
-            raise ConfigurationError(f"the identity token file {path} cannot be read: {type(problem).__name__}") from None
+            raise ConfigurationError(
+                f"the identity token file {path} cannot be read: {type(problem).__name__}"
+            ) from None
 
 
 Credential = ApiKey | OAuthClient | WorkloadIdentity
@@ -199,7 +205,11 @@ def read_token_answer(answer: Any, obtained: float) -> TokenState | None:
         answer: decoded JSON.
         obtained: monotonic seconds at which the request was sent.
     """
-    if not isinstance(answer, dict) or not isinstance(answer.get("access_token"), str) or not answer["access_token"]:
+    if (
+        not isinstance(answer, dict)
+        or not isinstance(answer.get("access_token"), str)
+        or not answer["access_token"]
+    ):
         return None
     lifetime = answer.get("expires_in")
     if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or lifetime <= 0:

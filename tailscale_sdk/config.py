@@ -44,11 +44,22 @@ def build_base_url(value: str) -> str:
         parts = urlsplit(value)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise ConfigurationError("base_url is not a URL: give an origin such as https://api.tailscale.com") from None
+        raise ConfigurationError(
+            "base_url is not a URL: give an origin such as https://api.tailscale.com"
+        ) from None
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError("base_url must not hold a user name or password")
-    if parts.query or parts.fragment or parts.path not in {"", "/"} or not host or not value.isascii() or " " in value:
-        raise ConfigurationError("base_url is an origin only, such as https://api.tailscale.com: no path, query or fragment")
+    if (
+        parts.query
+        or parts.fragment
+        or parts.path not in {"", "/"}
+        or not host
+        or not value.isascii()
+        or " " in value
+    ):
+        raise ConfigurationError(
+            "base_url is an origin only, such as https://api.tailscale.com: no path, query or fragment"
+        )
     if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
         raise ConfigurationError("base_url must be https; plain http is for loopback only")
     shown = f"[{host}]" if ":" in host else host
@@ -76,20 +87,27 @@ def build_rate_limit(value: tuple[int, float] | None) -> tuple[int, float] | Non
         return None
     if not isinstance(value, tuple | list) or len(value) != 2:
         raise ConfigurationError("rate_limit is (requests, seconds), such as (5, 0.5), or None")
-    return (_count("rate_limit requests", value[0], 1, 10_000), _number("rate_limit seconds", value[1], 0.001, 3600.0))
+    return (
+        _count("rate_limit requests", value[0], 1, 10_000),
+        _number("rate_limit seconds", value[1], 0.001, 3600.0),
+    )
 
 
 def build_tailnet(value: str) -> str:
     """Check a tailnet id or name."""
     if not isinstance(value, str) or not value or value in {".", ".."} or not value.isprintable():
-        raise ConfigurationError("tailnet is an id such as T1234CNTRL, a name such as example.com, or - for the credential's own")
+        raise ConfigurationError(
+            "tailnet is an id such as T1234CNTRL, a name such as example.com, or - for the credential's own"
+        )
     return value
 
 
 def _number(name: str, value: float, low: float, high: float) -> float:
     valid = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not valid or not low <= value <= high:
-        raise ConfigurationError(f"{name} is {value!r}; it must be a number of seconds from {low:g} to {high:g}")
+        raise ConfigurationError(
+            f"{name} is {value!r}; it must be a number of seconds from {low:g} to {high:g}"
+        )
     return float(value)
 
 
@@ -167,17 +185,25 @@ def _credential(settings: Mapping[str, Any], where: str | None) -> Credential:
     api_key = settings.get("api_key") or settings.get("auth")
     has = {name: bool(settings.get(name)) for name in ("client_id", "client_secret", "identity_token")}
     if api_key and any(has.values()):
-        raise ConfigurationError(f"more than one credential{place}: set either {key} or {client} with {secret} or {identity}")
+        raise ConfigurationError(
+            f"more than one credential{place}: set either {key} or {client} with {secret} or {identity}"
+        )
     if has["client_secret"] and has["identity_token"]:
-        raise ConfigurationError(f"more than one credential{place}: set either {secret} or {identity}, not both")
+        raise ConfigurationError(
+            f"more than one credential{place}: set either {secret} or {identity}, not both"
+        )
     if api_key:
         return ApiKey(read_value(key, api_key))
     if (has["client_secret"] or has["identity_token"]) and not has["client_id"]:
-        raise ConfigurationError(f"{secret if has['client_secret'] else identity} needs {client} beside it{place}")
+        raise ConfigurationError(
+            f"{secret if has['client_secret'] else identity} needs {client} beside it{place}"
+        )
     if has["client_secret"]:
         scopes = settings.get("scopes") or ()
         return OAuthClient(
-            read_value(client, settings["client_id"]), read_value(secret, settings["client_secret"]), scopes=scopes
+            read_value(client, settings["client_id"]),
+            read_value(secret, settings["client_secret"]),
+            scopes=scopes,
         )
     if has["identity_token"]:
         token = settings["identity_token"]
@@ -186,7 +212,9 @@ def _credential(settings: Mapping[str, Any], where: str | None) -> Credential:
         return WorkloadIdentity(read_value(client, settings["client_id"]), token)
     if has["client_id"]:
         raise ConfigurationError(f"{client} needs {secret} or {identity} beside it{place}")
-    raise ConfigurationError(f"no credential{place}: set {key}, or {client} with {secret}, or {client} with {identity}")
+    raise ConfigurationError(
+        f"no credential{place}: set {key}, or {client} with {secret}, or {client} with {identity}"
+    )
 
 
 def read_value(name: str, value: str) -> str:
@@ -220,7 +248,9 @@ def _read_private(name: str, path: Path) -> str:
     if os.name == "posix" and mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise ConfigurationError(f"{name}: {path} may be written by others; run chmod 600 {path}")
     if os.name == "posix" and mode & (stat.S_IRGRP | stat.S_IROTH):
-        warnings.warn(f"{path} holds a credential and may be read by others; run chmod 600 {path}", stacklevel=2)
+        warnings.warn(
+            f"{path} holds a credential and may be read by others; run chmod 600 {path}", stacklevel=2
+        )
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

@@ -17,7 +17,8 @@ TailscaleError
 ├── HuJSONError                   text is not HuJSON
 └── WebhookError                  a delivery is not signed, not fresh or not readable
 
-The text of every error is safe to print: no header, body or secret, control characters made visible.
+The text of every error is safe to print: no header, body or secret, one line, no control character.
+Branch on the class and its attributes, never on the text.
 """
 
 from __future__ import annotations
@@ -27,23 +28,28 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tailscale_sdk._constants import EXCERPT_CHARACTERS, MESSAGE_CAP_CHARACTERS
-from tailscale_sdk.redact import redact
+from tailscale_sdk import _constants as limits
+from tailscale_sdk.redact import clean, redact_body, redact_value
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
+_MARKUP = re.compile(r"<[^<>]{0,500}>")
 
 
-def clean(text: str, limit: int = MESSAGE_CAP_CHARACTERS) -> str:
-    """Return text that is safe on one line: redacted, no control or direction characters, capped."""
-    text = redact(_CONTROL.sub(" ", text)).strip()
-    return text if len(text) <= limit else f"{text[:limit]}…"
+def _entries(data: Sequence[Mapping[str, Any]] | None) -> str:
+    """Write the entries of a policy error as one line."""
+    lines = []
+    for entry in data or ():
+        lists = [entry.get(key) for key in ("errors", "warnings")]
+        faults = [str(fault) for faults in lists if isinstance(faults, list) for fault in faults]
+        if faults:
+            lines.append(f"{entry.get('user') or 'policy'}: {', '.join(faults)}")
+    return "; ".join(lines)
 
 
 class TailscaleError(Exception):
     """Be the root of every error this SDK raises on purpose."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(clean(message))
+        super().__init__(clean(message, limits.TEXT_CAP_CHARACTERS))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy without calling a constructor that wants keywords."""
@@ -66,7 +72,7 @@ class ClientLoopError(ConfigurationError):
 
 
 class APIConnectionError(TailscaleError):
-    """Say that no complete answer came.
+    """Say that no complete answer came; if ``ambiguous``, read the state before repeating a write.
 
     Attributes:
         operation: operation id.
@@ -98,6 +104,10 @@ class APITimeoutError(APIConnectionError):
     """Say which phase ran out of time; raise ``timeout=`` if the service is merely slow."""
 
 
+_JOINED = {"all": " and ", "field": ", or for other fields "}
+_ROLE = "and a user role that may do it"
+
+
 class APIStatusError(TailscaleError):
     """Carry an error answer of the service.
 
@@ -105,14 +115,17 @@ class APIStatusError(TailscaleError):
         status: HTTP status.
         message: the service's own message, redacted, or an excerpt of the body.
         data: entries of a policy error, each with ``user``, ``errors``, ``warnings``; else None.
-        operation: operation id, method and path template: where it happened.
+        operation: operation id.
+        method: HTTP method.
+        path: path template below ``/api/v2``, without a query.
         required_scopes: OAuth scopes of the operation.
+        scopes_mode: how they combine: all, any, by_type, field or none.
         retry_after: seconds the service asks to wait, or None.
         request_id: id of the request, if the service sent one.
         attempts: requests that were sent.
         elapsed: seconds from the start of the call.
         ambiguous: True when the service may have acted all the same.
-        body: the answer's body; not part of the text or repr.
+        body: the answer's body, redacted, at most 64 KiB; not part of the text or repr.
     """
 
     def __init__(
@@ -125,6 +138,7 @@ class APIStatusError(TailscaleError):
         method: str | None = None,
         path: str | None = None,
         required_scopes: Sequence[str] = (),
+        scopes_mode: str = "any",
         retry_after: float | None = None,
         request_id: str | None = None,
         attempts: int = 1,
@@ -133,23 +147,28 @@ class APIStatusError(TailscaleError):
         body: bytes = b"",
     ) -> None:
         self.status = status
-        self.message = clean(message)
-        self.data = data
+        self.message = clean(message, limits.MESSAGE_CAP_CHARACTERS)
+        self.data = None if data is None else [redact_value(dict(entry)) for entry in data]
         self.operation = operation
         self.method = method
         self.path = path
         self.required_scopes = tuple(required_scopes)
+        self.scopes_mode = scopes_mode
         self.retry_after = retry_after
         self.request_id = request_id
         self.attempts = attempts
         self.elapsed = elapsed
         self.ambiguous = ambiguous
-        self.body = body
+        self.body = redact_body(body[: limits.MAX_ERROR_BODY_BYTES])
         super().__init__(self._text())
 
     def _text(self) -> str:
         where = self.operation or " ".join(part for part in (self.method, self.path) if part) or "request"
-        text = f"{where}: {self.status} {self.message or 'without a message'}"
+        told = clean(
+            " — ".join(part for part in (self.message, _entries(self.data)) if part),
+            limits.MESSAGE_CAP_CHARACTERS,
+        )
+        text = f"{where}: {self.status} {told or 'without a message'}"
         hint = self._hint()
         return f"{text}. {hint}" if hint else text
 
@@ -160,14 +179,20 @@ class APIStatusError(TailscaleError):
 
 
 class BadRequestError(APIStatusError):
-    """Say that the service refused the arguments (400)."""
+    """Say that the service refused the arguments (400); ``message`` tells which, ``data`` what of a policy."""
 
 
 class AuthenticationError(APIStatusError):
-    """Say that the credential is not accepted (401)."""
+    """Say that the credential is not accepted: 401, or any refusal of the token endpoint."""
 
     def _hint(self) -> str:
-        return "The credential is wrong, revoked or expired: make a new one under Settings, Keys"
+        if 300 <= self.status < 400:
+            return super()._hint()
+        if self.status == 403:
+            return "The OAuth client cannot grant this: ask only for scopes and tags it has"
+        if self.status == 401:
+            return "The credential is wrong, revoked or expired: make a new one under Settings, Keys"
+        return "Check the client id, and the secret or identity token beside it"
 
 
 class PermissionDeniedError(APIStatusError):
@@ -176,24 +201,30 @@ class PermissionDeniedError(APIStatusError):
     def _hint(self) -> str:
         if not self.required_scopes:
             return "The credential or its user lacks the right to do this"
-        return f"This takes the scope {' or '.join(self.required_scopes)}, and a user role that may do it"
+        plural = "s" if len(self.required_scopes) > 1 else ""
+        return f"This takes the scope{plural} {_JOINED.get(self.scopes_mode, ' or ').join(self.required_scopes)}, {_ROLE}"
 
 
 class NotFoundError(APIStatusError):
     """Say that there is no such thing, or that it is not visible to this credential (404)."""
 
     def _hint(self) -> str:
-        if self.operation is not None and self.operation.startswith("list") and self.path and "/services" in self.path:
+        if (
+            self.operation is not None
+            and self.operation.startswith("list")
+            and self.path
+            and "/services" in self.path
+        ):
             return "Older services are under /tailnet/{tailnet}/vip-services: client.request reaches them"
         return "Check the id; for devices use the nodeId of devices.list"
 
 
 class ConflictError(APIStatusError):
-    """Say that it exists already, or that it is in use (409)."""
+    """Say that it exists already, or that it is in use (409): read what is there first."""
 
 
 class PreconditionFailedError(APIStatusError):
-    """Say that it changed since it was read (412)."""
+    """Say that it changed since it was read (412): read it again and redo the edit."""
 
     def _hint(self) -> str:
         return "It changed since it was read: read it again and redo the edit"
@@ -207,7 +238,7 @@ class RateLimitError(APIStatusError):
 
 
 class ServerError(APIStatusError):
-    """Say that the service failed (5xx)."""
+    """Say that the service failed (5xx); if ``ambiguous``, read the state before repeating a write."""
 
     def _hint(self) -> str:
         if self.ambiguous:
@@ -234,13 +265,13 @@ def status_error(status: int, *, body: bytes = b"", **context: Any) -> APIStatus
         body: the answer's body; JSON with a ``message``, or anything else.
         context: further attributes of ``APIStatusError``.
     """
-    kind = _BY_STATUS.get(status) or (ServerError if 500 <= status <= 599 and status != 501 else APIStatusError)
+    kind = _BY_STATUS.get(status) or (ServerError if 500 <= status <= 599 else APIStatusError)
     message, data = _read_error_body(body)
     return kind(status=status, message=message, data=data, body=body, **context)
 
 
 def _read_error_body(body: bytes) -> tuple[str, list[dict[str, Any]] | None]:
-    text = body[: 64 * 1024].decode("utf-8", "replace")
+    text = body[: limits.MAX_ERROR_BODY_BYTES].decode("utf-8-sig", "replace")
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
@@ -249,7 +280,8 @@ def _read_error_body(body: bytes) -> tuple[str, list[dict[str, Any]] | None]:
         entries = content.get("data")
         data = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else None
         return content["message"], data
-    return clean(re.sub(r"<[^>]{0,500}>", " ", text), EXCERPT_CHARACTERS), None
+    excerpt = clean(" ".join(_MARKUP.sub(" ", text).split()), limits.EXCERPT_CHARACTERS)
+    return excerpt.encode()[: limits.EXCERPT_CHARACTERS].decode("utf-8", "ignore"), None
 
 
 class DecodeError(TailscaleError):
@@ -271,6 +303,7 @@ class DecodeError(TailscaleError):
         bytes_read: int = 0,
         json_path: str = "$",
         attempts: int = 1,
+        elapsed: float = 0.0,
         ambiguous: bool = False,
     ) -> None:
         super().__init__(
@@ -283,16 +316,29 @@ class DecodeError(TailscaleError):
         self.bytes_read = bytes_read
         self.json_path = json_path
         self.attempts = attempts
+        self.elapsed = elapsed
         self.ambiguous = ambiguous
 
 
 class ResponseTooLargeError(TailscaleError):
     """Say that an answer is larger than the cap, ``cap`` in bytes; it is not asked for again."""
 
-    def __init__(self, *, cap: int, operation: str | None = None, ambiguous: bool = False) -> None:
-        super().__init__(f"{operation or 'request'}: the answer is larger than {cap} bytes, or compressed beyond reason")
+    def __init__(
+        self,
+        *,
+        cap: int,
+        operation: str | None = None,
+        attempts: int = 1,
+        elapsed: float = 0.0,
+        ambiguous: bool = False,
+    ) -> None:
+        super().__init__(
+            f"{operation or 'request'}: the answer is larger than {cap} bytes, or compressed beyond reason"
+        )
         self.cap = cap
         self.operation = operation
+        self.attempts = attempts
+        self.elapsed = elapsed
         self.ambiguous = ambiguous
 
 
@@ -334,8 +380,9 @@ class PolicyError(TailscaleError):
     """Say why a policy is not sent or not accepted; ``data`` holds the service's entries, if any."""
 
     def __init__(self, message: str, *, data: Sequence[Mapping[str, Any]] | None = None) -> None:
-        super().__init__(message)
-        self.data = data
+        entries = None if data is None else [redact_value(dict(entry)) for entry in data]
+        super().__init__(" — ".join(part for part in (message, _entries(entries)) if part))
+        self.data = entries
 
 
 class HuJSONError(TailscaleError):

@@ -8,12 +8,14 @@ import logging
 import re
 import threading
 from collections import OrderedDict
+from typing import Any
 from urllib.parse import quote
 
 MINIMUM_LENGTH = 8
 # Access and identity tokens come and go; the latest are enough, and a server runs for months.
 PASSING_LIMIT = 64
 _MASK = "***"
+_DEPTH = 32
 # Each pattern is linear: no nested quantifier, no overlap between neighbours, and a run of token
 # characters is entered at its first character only.
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -22,6 +24,10 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), _MASK),
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s/?#]{1,1000}@"), rf"\1{_MASK}@"),
     (re.compile(r"(https://login\.tailscale\.com/(?:admin/)?(?:invite|uinv)/)[A-Za-z0-9_-]+"), rf"\1{_MASK}"),
+)
+# Control, direction, invisible and tag characters, and lone surrogates, which no stream can print.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\U000e0000-\U000e007f]+"
 )
 _KIND = re.compile(r"tskey-[a-z]+-")
 # The children of httpcore's logger log for themselves: a filter of the parent does not see their records.
@@ -125,6 +131,36 @@ def redact(text: str) -> str:
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def clean(text: str, limit: int) -> str:
+    """Return text that is safe on one line: redacted, no control or direction characters, capped.
+
+    Args:
+        text: text of any origin.
+        limit: most characters to keep.
+    """
+    # Redacted before as well: a line break inside a secret would hide its second half from the patterns.
+    text = redact(_UNPRINTABLE.sub(" ", redact(text))).strip()
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
+def redact_value(value: Any, depth: int = _DEPTH) -> Any:
+    """Redact every text in decoded JSON, names included; what is nested deeper than any real answer is cut."""
+    if isinstance(value, str):
+        return redact(value)
+    if not isinstance(value, dict | list):
+        return value
+    if not depth:
+        return _MASK
+    if isinstance(value, dict):
+        return {redact(str(key)): redact_value(element, depth - 1) for key, element in value.items()}
+    return [redact_value(element, depth - 1) for element in value]
+
+
+def redact_body(body: bytes) -> bytes:
+    """Redact a body without touching any other byte of it."""
+    return redact(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
 class RedactingFilter(logging.Filter):

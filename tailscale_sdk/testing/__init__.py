@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 if find_spec("starlette") is None or find_spec("uvicorn") is None:
     raise ConfigurationError("the embedded tailnet needs an extra: pip install 'tailscale-sdk[testing]'")
 
-__all__ = ["FakeTailnet", "Ledger", "LedgerEntry"]
+DEFAULT_DEVICES = 25
+DEFAULT_SEED = 1
+
+__all__ = ["DEFAULT_DEVICES", "DEFAULT_SEED", "FakeTailnet", "Ledger", "LedgerEntry"]
 _HOMES = {"FakeTailnet": "server", "Ledger": "ledger", "LedgerEntry": "ledger"}
 
 

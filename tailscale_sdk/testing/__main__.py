@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 
 from tailscale_sdk.errors import ConfigurationError
-from tailscale_sdk.testing.server import DEFAULT_DEVICES, DEFAULT_SEED, FakeTailnet
+from tailscale_sdk.testing import DEFAULT_DEVICES, DEFAULT_SEED
 
 WRONG_USE = 2
 PORT_MAX = 65535
@@ -58,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
+    from tailscale_sdk.testing.server import FakeTailnet  # after the handlers: loading takes a moment
+
     try:
         tailnet = FakeTailnet(
             devices=options.devices,

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from tailscale_sdk.errors import ConfigurationError
-from tailscale_sdk.testing import handlers
+from tailscale_sdk.testing import DEFAULT_DEVICES, DEFAULT_SEED, handlers
 from tailscale_sdk.testing.clock import VirtualClock
 from tailscale_sdk.testing.dispatch import Dispatcher
 from tailscale_sdk.testing.ledger import Ledger
@@ -23,8 +23,6 @@ from tailscale_sdk.testing.snapshot_file import dump_state, load_state, read_sna
 from tailscale_sdk.testing.state import Tailnet
 from tailscale_sdk.testing.tokens import TOKEN_SECONDS, issue
 
-DEFAULT_DEVICES = 25
-DEFAULT_SEED = 1
 SnapshotSource = str | Path | Mapping[str, Any]
 
 

@@ -4,46 +4,48 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
+from tailscale_sdk._constants import DEADLINE_GRACE_SECONDS, MAX_ERROR_BODY_BYTES, TOKEN_ATTEMPTS
 from tailscale_sdk._generated.types import WireRequest
 from tailscale_sdk.auth import Credential
-from tailscale_sdk.errors import APIConnectionError, ClientLoopError, ResponseTooLargeError
+from tailscale_sdk.errors import ClientLoopError
 from tailscale_sdk.transport.again import Again, wait_of
 from tailscale_sdk.transport.clock import Clock
 from tailscale_sdk.transport.context import CallContext, Options
-from tailscale_sdk.transport.decode import BodyBroken, BodyTooLarge, BoundedBody
-from tailscale_sdk.transport.limits import AsyncThrottle, LimitExceeded
+from tailscale_sdk.transport.decode import BodyBroken, BodyTooLarge, ErrorBody, body_for
+from tailscale_sdk.transport.limits import AsyncThrottle
 from tailscale_sdk.transport.reply import Reply
 from tailscale_sdk.transport.tokens import ENDPOINT, AsyncTokenSource, refuse_token
 from tailscale_sdk.transport.wire import (
     AsyncWire,
     AttemptFailed,
+    PhaseTimeouts,
     Target,
     failure_of,
+    form_request,
     lower_headers,
     open_async_wire,
-    timeouts,
+    too_large,
+    undecodable,
 )
 
 
 class AsyncConnection:
     """Hold what every copy of a client shares: the wire, opened on its first loop, and the tokens."""
 
-    def __init__(
-        self, credential: Credential, target: Target, max_concurrency: int, clock: Clock, wire: AsyncWire | None
-    ) -> None:
+    def __init__(self, credential: Credential, target: Target, clock: Clock, wire: AsyncWire | None) -> None:
         self.clock, self.target = clock, target
-        self._wire, self._max_concurrency, self._closed = wire, max_concurrency, False
+        self._wire, self._closed = wire, False
         self._loop: asyncio.AbstractEventLoop | None = None
         self.host = urlsplit(target.base_url).netloc
         self.tokens = AsyncTokenSource(credential, clock, self._post_form)
 
-    def own_loop(self) -> AsyncWire:
-        """Return the wire, on the one loop it belongs to.
+    def open(self) -> AsyncWire:
+        """Return the wire, opened by the first call on the one loop it then belongs to.
 
         Raises:
             ClientLoopError: the client was closed, or is used from another event loop.
@@ -56,60 +58,63 @@ class AsyncConnection:
         elif self._loop is not loop:
             raise ClientLoopError("this client belongs to another event loop: make one client per loop")
         if self._wire is None:
-            self._wire = open_async_wire(self.target.base_url, self._max_concurrency)
+            self._wire = open_async_wire(self.target.base_url)
         return self._wire
 
     async def aclose(self) -> None:
         """Close the wire; a second time does nothing."""
-        if not self._closed and self._wire is not None:
+        if not self._closed:
             self._closed = True
-            await self._wire.aclose()
-        self._closed = True
+            if self._wire is not None:
+                await self._wire.aclose()
 
-    async def exchange(self, request: httpx.Request, deadline: float, cap: int, operation: str) -> Reply:
-        """Send one request and read its answer to the end.
+    async def exchange(self, request: httpx.Request, cap: int, operation: str) -> Reply:
+        """Send one request and read its answer to the end; the deadline is the caller's.
 
         Raises:
             AttemptFailed: there is no complete answer.
-            TimeoutError: the deadline came first.
         """
-        wire = self.own_loop()
-        async with asyncio.timeout(deadline - self.clock.monotonic()):
-            try:
-                response = await wire.handle_async_request(request)
-            except httpx.HTTPError as error:
-                raise failure_of(error, self.host, operation) from error
-            try:
-                return await self._read(response, cap)
-            except httpx.HTTPError as error:
-                raise failure_of(error, self.host, operation) from error
-            except BodyTooLarge:
-                raise AttemptFailed(ResponseTooLargeError(cap=cap, operation=operation), "permanent") from None
-            except BodyBroken as problem:
-                text = f"{operation}: the answer is broken: {problem}"
-                broken = APIConnectionError(text, operation=operation, phase="protocol", ambiguous=True)
-                raise AttemptFailed(broken, "ambiguous") from None
-            finally:
-                await response.aclose()
-
-    async def _read(self, response: httpx.Response, cap: int) -> Reply:
+        try:
+            response = await self.open().handle_async_request(request)
+        except httpx.HTTPError as error:
+            raise failure_of(error, self.host, operation, answered=False) from error
         headers = lower_headers(response)
-        body = BoundedBody(headers, cap)
-        async for chunk in response.stream:  # type: ignore[union-attr]  # an asynchronous wire gives such a stream
-            body.feed(chunk)
-        return Reply(response.status_code, headers, body.finish())
+        try:
+            return Reply(response.status_code, headers, await self._read(response, headers, cap))
+        except httpx.HTTPError as error:
+            raise failure_of(error, self.host, operation, answered=True) from error
+        except BodyTooLarge:
+            raise too_large(cap, operation) from None
+        except BodyBroken as problem:
+            raise undecodable(problem, response.status_code, headers, operation) from None
+        finally:
+            await response.aclose()
+
+    async def _read(self, response: httpx.Response, headers: dict[str, str], cap: int) -> bytes:
+        body = body_for(response.status_code, headers, cap)
+        try:
+            async for chunk in response.stream:  # type: ignore[union-attr]  # an asynchronous wire gives such a stream
+                if not body.feed(chunk):
+                    break
+        except httpx.HTTPError:
+            if not isinstance(body, ErrorBody):
+                raise
+        return body.finish()
 
     async def _post_form(self, path: str, fields: dict[str, str], deadline: float) -> Reply:
-        request = WireRequest(
-            "POST", path, content=urlencode(fields).encode(), content_type="application/x-www-form-urlencoded"
-        )
-        built = Target(self.target.base_url).request(request, None, timeouts(deadline - self.clock.monotonic()))
-        try:
-            return refuse_token(await self.exchange(built, deadline, 64 * 1024, ENDPOINT))
-        except AttemptFailed as failed:
-            raise failed.error from failed.__cause__
-        except TimeoutError:
-            raise APIConnectionError("the token endpoint did not answer in time", phase="auth") from None
+        """Ask the token endpoint, twice if the first try brought nothing."""
+        tries_left = TOKEN_ATTEMPTS
+        while True:
+            tries_left -= 1
+            request = form_request(self.target, path, fields, PhaseTimeouts(deadline, self.clock.monotonic))
+            try:
+                reply = await self.exchange(request, MAX_ERROR_BODY_BYTES, ENDPOINT)
+            except AttemptFailed as failed:
+                if failed.settles_token_request or not tries_left:
+                    raise failed.token_error() from failed.__cause__
+                continue
+            if reply.status < 500 or not tries_left:
+                return refuse_token(reply)
 
 
 class AsyncSender:
@@ -130,7 +135,9 @@ class AsyncSender:
             reraise=True,
         )
 
-    async def send(self, request: WireRequest, context: CallContext, target: Target, options: Options) -> Reply:
+    async def send(
+        self, request: WireRequest, context: CallContext, target: Target, options: Options
+    ) -> Reply:
         """Send until there is an answer or no further attempt is allowed.
 
         Raises:
@@ -166,31 +173,26 @@ class AsyncSender:
         final = context.final(failed, clock)
         raise final from (final.__cause__ or failed.__cause__)
 
-    async def _attempt(self, request: WireRequest, context: CallContext, target: Target, options: Options) -> Reply:
-        connection, deadline = self.connection, context.deadline
-        connection.own_loop()
-        context.attempts += 1
-        try:
-            await self.throttle.wait(deadline)
-            async with self.throttle.slot(deadline):
-                token = await connection.tokens.get(deadline)
-                reply = await self._exchange(request, context, target, options, token.reveal())
-                if reply.status == 401 and connection.tokens.invalidate(token):
-                    context.attempts += 1
-                    renewed = (await connection.tokens.get(deadline)).reveal()
-                    reply = await self._exchange(request, context, target, options, renewed)
-        except LimitExceeded:
-            raise context.out_of_time("limiter", sent=False) from None
-        return context.judge(reply, connection.clock)
-
-    async def _exchange(
-        self, request: WireRequest, context: CallContext, target: Target, options: Options, token: str
+    async def _attempt(
+        self, request: WireRequest, context: CallContext, target: Target, options: Options
     ) -> Reply:
-        remaining = context.deadline - self.connection.clock.monotonic()
-        if remaining <= 0:
-            raise context.out_of_time("total", sent=False)
-        built = target.request(request, token, timeouts(remaining))
+        connection, deadline, clock = self.connection, context.deadline, self.connection.clock
+        connection.open()
+        context.attempts += 1
+        context.phase = "auth"
         try:
-            return await self.connection.exchange(built, context.deadline, options.max_bytes, context.operation_id)
+            # The phases' own timeouts end at the deadline and know what was sent; this one catches what drips.
+            async with asyncio.timeout(deadline - clock.monotonic() + DEADLINE_GRACE_SECONDS):
+                token = await connection.tokens.get(deadline)
+                context.phase = "limiter"
+                await self.throttle.wait()
+                async with self.throttle.slot():
+                    if clock.monotonic() >= deadline:
+                        raise context.out_of_time()
+                    context.phase = "total"
+                    built = target.request(request, token.reveal(), PhaseTimeouts(deadline, clock.monotonic))
+                    reply = await connection.exchange(built, options.max_bytes, context.operation_id)
         except TimeoutError:
-            raise context.out_of_time("total", sent=True) from None
+            raise context.out_of_time() from None
+        renewable = reply.status == 401 and connection.tokens.invalidate(token)
+        return context.judge(reply, clock, renewable=renewable)

@@ -37,7 +37,9 @@ def read_answer(
             return parse_reply(reply)
         return parse(load_json(reply.body)) if parse is not None else None
     except UnexpectedShape as problem:
-        error = _decode_error(operation, reply, f"expected {problem.expected}, found {problem.found}", problem.json_path)
+        error = _decode_error(
+            operation, reply, f"expected {problem.expected}, found {problem.found}", problem.json_path
+        )
     except ValueError:
         error = _decode_error(operation, reply, "this is not JSON", "$")
     if operation.retry_class in {"CREATE", "EFFECT"}:
@@ -178,4 +180,3 @@ class AsyncChannel:
         context = CallContext.of(operation, self.options, self.sender.connection.clock)
         reply = await self.sender.send(request, context, self.target, self.options)
         return reply if context.attempts == 1 else evolve(reply, attempts=context.attempts)
-

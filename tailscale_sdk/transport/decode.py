@@ -40,7 +40,13 @@ class BoundedBody:
             raise BodyBroken("an encoding came that was not asked for")
         self._gunzip = zlib.decompressobj(31) if encoding == "gzip" else None
         length = headers.get("content-length", "")
-        if self._gunzip is None and length.isascii() and length.isdigit() and len(length) < 20 and int(length) > cap:
+        if (
+            self._gunzip is None
+            and length.isascii()
+            and length.isdigit()
+            and len(length) < 20
+            and int(length) > cap
+        ):
             raise BodyTooLarge
 
     def feed(self, chunk: bytes) -> bool:
@@ -82,7 +88,7 @@ class BoundedBody:
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
 
-class ErrorBody:
+class ErrorBody(BoundedBody):
     """Collect the beginning of an error answer's body; whatever is wrong with it, the status stays known.
 
     Args:
@@ -90,28 +96,33 @@ class ErrorBody:
     """
 
     def __init__(self, headers: Mapping[str, str]) -> None:
-        plain = {name: value for name, value in headers.items() if name != "content-length"}
+        encoding = headers.get("content-encoding", "")
+        self._readable = True
         try:
-            self._body: BoundedBody | None = BoundedBody(plain, 2 * MAX_ERROR_BODY_BYTES)
+            super().__init__({"content-encoding": encoding}, MAX_ERROR_BODY_BYTES)
         except BodyBroken:
-            self._body = None
+            self._readable = False
 
     def feed(self, chunk: bytes) -> bool:
         """Take one chunk; False when no more is wanted."""
-        if self._body is None:
-            return False
         try:
-            return self._body.feed(chunk[:MAX_ERROR_BODY_BYTES]) and len(self.finish()) < MAX_ERROR_BODY_BYTES
+            return self._readable and super().feed(chunk)
         except (BodyTooLarge, BodyBroken):
             return False
 
+    def _keep(self, piece: bytes) -> None:
+        room = self._cap - self._size
+        if room <= 0:
+            raise BodyTooLarge
+        self._pieces.append(piece[:room])
+        self._size += min(len(piece), room)
+
     def finish(self) -> bytes:
         """Return what there is, up to the cap of error bodies."""
-        pieces = self._body._pieces if self._body is not None else []
-        return b"".join(pieces)[:MAX_ERROR_BODY_BYTES]
+        return b"".join(self._pieces)
 
 
-def body_for(status: int, headers: Mapping[str, str], cap: int) -> BoundedBody | ErrorBody:
+def body_for(status: int, headers: Mapping[str, str], cap: int) -> BoundedBody:
     """Return what collects the body of an answer: whole and checked for 2xx, best effort for the rest."""
     return BoundedBody(headers, cap) if 200 <= status < 300 else ErrorBody(headers)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from aiolimiter import AsyncLimiter
 
@@ -26,7 +26,7 @@ class Throttle:
     """
 
     def __init__(self, rate_limit: tuple[int, float] | None, max_concurrency: int, clock: Clock) -> None:
-        self._rate_limit, self._clock = rate_limit, clock
+        self.rate_limit, self.max_concurrency, self._clock = rate_limit, max_concurrency, clock
         self._slots = threading.BoundedSemaphore(max_concurrency)
         self._lock = threading.Lock()
         self._level, self._checked = 0.0, clock.monotonic()
@@ -37,9 +37,9 @@ class Throttle:
         Raises:
             LimitExceeded: it would not come before the deadline; nothing was taken.
         """
-        if self._rate_limit is None:
+        if self.rate_limit is None:
             return
-        requests, seconds = self._rate_limit
+        requests, seconds = self.rate_limit
         rate = requests / seconds
         with self._lock:
             now = self._clock.monotonic()
@@ -61,6 +61,8 @@ class Throttle:
         if not self._slots.acquire(timeout=max(0.0, deadline - self._clock.monotonic())):
             raise LimitExceeded
         try:
+            if self._clock.monotonic() >= deadline:
+                raise LimitExceeded
             yield
         finally:
             self._slots.release()
@@ -74,8 +76,8 @@ class AsyncThrottle:
         max_concurrency: requests under way at once.
     """
 
-    def __init__(self, rate_limit: tuple[int, float] | None, max_concurrency: int, clock: Clock) -> None:
-        self._rate_limit, self._max_concurrency, self._clock = rate_limit, max_concurrency, clock
+    def __init__(self, rate_limit: tuple[int, float] | None, max_concurrency: int) -> None:
+        self.rate_limit, self.max_concurrency = rate_limit, max_concurrency
         self._per_loop: weakref.WeakKeyDictionary[
             asyncio.AbstractEventLoop, tuple[AsyncLimiter | None, asyncio.Semaphore]
         ] = weakref.WeakKeyDictionary()
@@ -84,45 +86,16 @@ class AsyncThrottle:
         loop = asyncio.get_running_loop()
         own = self._per_loop.get(loop)
         if own is None:
-            limiter = AsyncLimiter(*self._rate_limit) if self._rate_limit is not None else None
-            own = self._per_loop[loop] = (limiter, asyncio.Semaphore(self._max_concurrency))
+            limiter = AsyncLimiter(*self.rate_limit) if self.rate_limit is not None else None
+            own = self._per_loop[loop] = (limiter, asyncio.Semaphore(self.max_concurrency))
         return own
 
-    async def wait(self, deadline: float) -> None:
-        """Take one token of the bucket, waiting for it in line.
-
-        Raises:
-            LimitExceeded: it did not come before the deadline.
-        """
+    async def wait(self) -> None:
+        """Take one token of the bucket, waiting for it in line; the deadline is the caller's."""
         limiter, _ = self._own()
-        if limiter is None:
-            return
-        if limiter.has_capacity():
+        if limiter is not None:
             await limiter.acquire()
-            return
-        try:
-            async with asyncio.timeout(deadline - self._clock.monotonic()):
-                await limiter.acquire()
-        except TimeoutError:
-            raise LimitExceeded from None
 
-    @asynccontextmanager
-    async def slot(self, deadline: float) -> AsyncIterator[None]:
-        """Hold one of the slots.
-
-        Raises:
-            LimitExceeded: none became free before the deadline.
-        """
-        _, slots = self._own()
-        if slots.locked():
-            try:
-                async with asyncio.timeout(deadline - self._clock.monotonic()):
-                    await slots.acquire()
-            except TimeoutError:
-                raise LimitExceeded from None
-        else:
-            await slots.acquire()
-        try:
-            yield
-        finally:
-            slots.release()
+    def slot(self) -> asyncio.Semaphore:
+        """Return the slots, to be held with ``async with``; the deadline is the caller's."""
+        return self._own()[1]

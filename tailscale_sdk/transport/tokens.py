@@ -9,7 +9,15 @@ from collections.abc import Awaitable, Callable
 from attrs import define, field
 
 from tailscale_sdk._constants import TOKEN_FAILURE_SECONDS
-from tailscale_sdk.auth import ApiKey, Credential, OAuthClient, Secret, TokenState, WorkloadIdentity, read_token_answer
+from tailscale_sdk.auth import (
+    ApiKey,
+    Credential,
+    OAuthClient,
+    Secret,
+    TokenState,
+    WorkloadIdentity,
+    read_token_answer,
+)
 from tailscale_sdk.errors import AuthenticationError, ConfigurationError, TailscaleError
 from tailscale_sdk.transport.clock import Clock
 from tailscale_sdk.transport.decode import load_json
@@ -63,7 +71,9 @@ class TokenKeeper:
             answer = None
         state = read_token_answer(answer, sent_at)
         if state is None:
-            raise AuthenticationError(status=reply.status, message="the answer holds no token", operation=ENDPOINT)
+            raise AuthenticationError(
+                status=reply.status, message="the answer holds no token", operation=ENDPOINT
+            )
         self.state, self.failure = state, None
         return state.token
 
@@ -116,7 +126,9 @@ class TokenSource:
                 return token
             sent_at = self._clock.monotonic()
             try:
-                return keeper.accept(self._post_form(keeper.endpoint, keeper.credential.form(), deadline), sent_at)
+                return keeper.accept(
+                    self._post_form(keeper.endpoint, keeper.credential.form(), deadline), sent_at
+                )
             except ConfigurationError:
                 raise
             except TailscaleError as error:

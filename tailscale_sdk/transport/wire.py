@@ -3,53 +3,107 @@
 from __future__ import annotations
 
 import platform
+import re
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
-from attrs import frozen
+from attrs import Factory, field, frozen
 
 from tailscale_sdk import _constants as defaults
 from tailscale_sdk._generated.types import WireRequest
 from tailscale_sdk._version import __version__
-from tailscale_sdk.errors import APIConnectionError, APITimeoutError, TailscaleError
+from tailscale_sdk.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    ConfigurationError,
+    DecodeError,
+    ResponseTooLargeError,
+    TailscaleError,
+)
+from tailscale_sdk.transport.decode import BodyBroken
 from tailscale_sdk.transport.retry import Nature
 
+_PHASES = {
+    "connect": defaults.CONNECT_TIMEOUT_SECONDS,
+    "read": defaults.READ_TIMEOUT_SECONDS,
+    "write": defaults.WRITE_TIMEOUT_SECONDS,
+    "pool": defaults.POOL_TIMEOUT_SECONDS,
+}
 USER_AGENT = f"tailscale-sdk-python/{__version__} python/{platform.python_version()}"
+# httpcore and h11 report a connection that ended too early as a protocol error: only the words tell.
+_CUT_OFF = re.compile(r"disconnected without|peer closed connection")
 Wire = httpx.BaseTransport
 AsyncWire = httpx.AsyncBaseTransport
+W = TypeVar("W")
 
 
 class AttemptFailed(Exception):
     """Carry why one attempt brought no usable answer; it never leaves the transport."""
 
     def __init__(
-        self, error: TailscaleError, nature: Nature, *, retry_after: float | None = None, at_once: bool = False
+        self,
+        error: TailscaleError,
+        nature: Nature,
+        *,
+        retry_after: float | None = None,
+        at_once: bool = False,
+        replay: bool = False,
+        repeatable: bool = True,
     ) -> None:
         super().__init__(str(error))
         self.error = error
         self.nature: Nature = nature
         self.retry_after = retry_after
         self.at_once = at_once
+        self.replay = replay
+        self.repeatable = repeatable
+
+    @property
+    def settles_token_request(self) -> bool:
+        """Tell whether asking for a token again would end the same way."""
+        return self.nature == "permanent" or not self.repeatable
+
+    def token_error(self) -> TailscaleError:
+        """Return the failure of a token request: the operation it was for was never sent."""
+        if hasattr(self.error, "ambiguous"):
+            self.error.ambiguous = False
+        return self.error
+
+
+class DeadlinePassed(Exception):
+    """Say that an answer was still coming when the call's time was over."""
+
+
+def _common_headers(target: Target) -> tuple[tuple[str, str], ...]:
+    own = {name.lower() for name, _ in target.headers}
+    agent = () if "user-agent" in own else (("User-Agent", USER_AGENT),)
+    return (*agent, ("Accept-Encoding", "gzip"), *target.headers)
 
 
 @frozen
 class Target:
-    """Hold where requests go and what every one of them carries."""
+    """Hold where requests go and what every one of them carries.
+
+    Attributes:
+        base_url: origin.
+        headers: further headers of the caller; a User-Agent among them replaces ours.
+    """
 
     base_url: str
     headers: tuple[tuple[str, str], ...] = ()
+    common: tuple[tuple[str, str], ...] = field(init=False, default=Factory(_common_headers, takes_self=True))
 
-    def request(self, request: WireRequest, token: str | None, timeouts: Mapping[str, float]) -> httpx.Request:
+    def request(self, request: WireRequest, token: str | None, timeouts: PhaseTimeouts) -> httpx.Request:
         """Build the httpx request of a wire request."""
         url = f"{self.base_url}{defaults.API_PREFIX}{request.path}"
         if request.query:
             url = f"{url}?{urlencode(request.query)}"
-        headers = [("User-Agent", USER_AGENT), ("Accept-Encoding", "gzip")]
+        headers = list(self.common)
         if request.accept != "":
             headers.append(("Accept", request.accept or "application/json"))
         if token is not None:
@@ -57,40 +111,75 @@ class Target:
         if request.content_type is not None:
             headers.append(("Content-Type", request.content_type))
         headers.extend(request.headers)
-        headers.extend(self.headers)
         return httpx.Request(
             request.method, url, headers=headers, content=request.content, extensions={"timeout": timeouts}
         )
 
 
-def timeouts(remaining: float) -> dict[str, float]:
-    """Cut each phase's own timeout to what is left of the call."""
-    remaining = max(remaining, 0.001)
-    return {
-        "connect": min(defaults.CONNECT_TIMEOUT_SECONDS, remaining),
-        "read": min(defaults.READ_TIMEOUT_SECONDS, remaining),
-        "write": min(defaults.WRITE_TIMEOUT_SECONDS, remaining),
-        "pool": min(defaults.POOL_TIMEOUT_SECONDS, remaining),
-    }
+def form_request(target: Target, path: str, fields: dict[str, str], timeouts: PhaseTimeouts) -> httpx.Request:
+    """Build a request of the token endpoint; nothing of the caller's headers goes there."""
+    form = "application/x-www-form-urlencoded"
+    request = WireRequest("POST", path, content=urlencode(fields).encode(), content_type=form)
+    return Target(target.base_url).request(request, None, timeouts)
 
 
-def open_wire(base_url: str, max_concurrency: int) -> Wire:
-    """Open the synchronous transport to an origin."""
-    return httpx.HTTPTransport(**_options(base_url, max_concurrency))
+def late_token() -> APITimeoutError:
+    """Say that the token endpoint was still answering when the call's time was over."""
+    text = "token endpoint: the answer was not complete in time"
+    return APITimeoutError(text, operation="token endpoint", phase="auth")
 
 
-def open_async_wire(base_url: str, max_concurrency: int) -> AsyncWire:
-    """Open the asynchronous transport to an origin."""
-    return httpx.AsyncHTTPTransport(**_options(base_url, max_concurrency))
+class PhaseTimeouts(dict[str, float]):
+    """Answer each phase's timeout when the phase begins, cut to what is left of the call by then.
+
+    Args:
+        deadline: end of the call on the clock.
+        monotonic: the clock.
+    """
+
+    def __init__(self, deadline: float, monotonic: Callable[[], float]) -> None:
+        super().__init__(_PHASES)
+        self._deadline, self._monotonic = deadline, monotonic
+
+    def get(self, phase: str, default: float | None = None) -> float | None:  # type: ignore[override]
+        """Return the seconds a phase may take from now."""
+        limit = _PHASES.get(phase, default)
+        return limit if limit is None else max(min(limit, self._deadline - self._monotonic()), 0.001)
 
 
-def _options(base_url: str, max_concurrency: int) -> dict[str, Any]:
+def open_wire(base_url: str) -> Wire:
+    """Open the synchronous transport to an origin.
+
+    Raises:
+        ConfigurationError: the environment names a proxy or certificates that cannot be used.
+    """
+    return _open(httpx.HTTPTransport, base_url)
+
+
+def open_async_wire(base_url: str) -> AsyncWire:
+    """Open the asynchronous transport to an origin.
+
+    Raises:
+        ConfigurationError: the environment names a proxy or certificates that cannot be used.
+    """
+    return _open(httpx.AsyncHTTPTransport, base_url)
+
+
+def _open(kind: Callable[..., W], base_url: str) -> W:
+    # The slots of the client bound how many connections there are; a full pool would end in a timeout.
     limits = httpx.Limits(
-        max_connections=max_concurrency + 2,
-        max_keepalive_connections=max_concurrency + 2,
-        keepalive_expiry=defaults.KEEPALIVE_SECONDS,
+        max_connections=None, max_keepalive_connections=None, keepalive_expiry=defaults.KEEPALIVE_SECONDS
     )
-    return {"limits": limits, "retries": 0, "trust_env": False, "proxy": proxy_for(base_url)}
+    proxy = proxy_for(base_url)
+    try:
+        # The transport reads SSL_CERT_FILE and SSL_CERT_DIR itself, but no proxy variable.
+        return kind(limits=limits, retries=0, trust_env=True, proxy=proxy)
+    except OSError as problem:
+        text = f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR name cannot be read ({type(problem).__name__})"
+        raise ConfigurationError(text) from None
+    except (ValueError, ImportError, httpx.InvalidURL) as problem:
+        text = f"the proxy of HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be used ({type(problem).__name__})"
+        raise ConfigurationError(text) from None
 
 
 def proxy_for(base_url: str) -> str | None:
@@ -100,12 +189,19 @@ def proxy_for(base_url: str) -> str | None:
     if host in {"localhost", "127.0.0.1", "::1"} or proxy_bypass(host):
         return None
     proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
 
 
 def lower_headers(response: httpx.Response) -> dict[str, str]:
-    """Return response headers with names in lower case; the last of several values counts."""
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
+    """Return response headers with names in lower case; several values of one name are joined by a comma."""
+    raw = response.headers.raw
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw}
+    if len(headers) < len(raw):
+        headers = {}
+        for name, value in response.headers.multi_items():
+            headers[name.lower()] = f"{headers[name.lower()]}, {value}" if name.lower() in headers else value
+    return headers
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -119,22 +215,47 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             pending += [current.__cause__, current.__context__]
 
 
-def failure_of(error: Exception, host: str, operation: str) -> AttemptFailed:
-    """Judge what a transport exception says; TLS, DNS and refusal come as one class and are told apart here."""
+def failure_of(error: Exception, host: str, operation: str, *, answered: bool) -> AttemptFailed:
+    """Judge what a transport exception says; TLS, DNS and refusal come as one class and are told apart here.
+
+    Args:
+        error: what the wire raised.
+        host: host and port the request went to.
+        operation: operation id.
+        answered: the head of an answer had come; without one, a kept connection may have been stale.
+    """
     if isinstance(error, httpx.TimeoutException):
         return _timeout(error, host, operation)
     if isinstance(error, httpx.ConnectError):
         return _not_connected(error, host, operation)
-    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | httpx.LocalProtocolError | httpx.ProxyError):
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError | httpx.ProxyError):
         text = f"{operation}: the request could not be sent to {host} ({type(error).__name__})"
         return AttemptFailed(APIConnectionError(text, operation=operation, phase="connect"), "permanent")
-    phase = "write" if isinstance(error, httpx.WriteError) else "read"
-    phase = "protocol" if isinstance(error, httpx.RemoteProtocolError) else phase
     text = f"{operation}: the connection to {host} broke off before the answer was complete"
-    closed = isinstance(error, httpx.RemoteProtocolError) and "without sending a response" in str(error)
-    phase = "read" if closed else phase
+    phase = "write" if isinstance(error, httpx.WriteError) else "read"
+    if isinstance(error, httpx.RemoteProtocolError) and not _CUT_OFF.search(str(error)):
+        text, phase = f"{operation}: what {host} answered is not HTTP", "protocol"
     broken = APIConnectionError(text, operation=operation, phase=phase, ambiguous=True)
-    return AttemptFailed(broken, "ambiguous", at_once=closed)
+    return AttemptFailed(broken, "ambiguous", at_once=phase == "read" and not answered)
+
+
+def too_large(cap: int, operation: str) -> AttemptFailed:
+    """Say that an answer is over the cap: it would be so again, and a write it answers was carried out."""
+    return AttemptFailed(ResponseTooLargeError(cap=cap, operation=operation), "ambiguous", repeatable=False)
+
+
+def undecodable(
+    problem: BodyBroken, status: int, headers: Mapping[str, str], operation: str
+) -> AttemptFailed:
+    """Say that the body of a 2xx answer cannot be decompressed."""
+    error = DecodeError(
+        str(problem),
+        operation=operation,
+        status=status,
+        content_type=headers.get("content-type"),
+        ambiguous=True,
+    )
+    return AttemptFailed(error, "ambiguous")
 
 
 def _timeout(error: httpx.TimeoutException, host: str, operation: str) -> AttemptFailed:
@@ -152,9 +273,15 @@ def _not_connected(error: httpx.ConnectError, host: str, operation: str) -> Atte
     phase, what = "connect", "is not reachable: check the network and base_url"
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLError):
-            nature, phase, what = "permanent", "tls", "could not be trusted: its TLS certificate or protocol is wrong"
+            nature, phase, what = (
+                "permanent",
+                "tls",
+                "could not be trusted: its TLS certificate or protocol is wrong",
+            )
             break
         if isinstance(cause, socket.gaierror):
             phase, what = "dns", "has no address: check base_url and the resolver"
             nature = "not_sent" if cause.errno == socket.EAI_AGAIN else "permanent"
-    return AttemptFailed(APIConnectionError(f"{operation}: {host} {what}", operation=operation, phase=phase), nature)
+    return AttemptFailed(
+        APIConnectionError(f"{operation}: {host} {what}", operation=operation, phase=phase), nature
+    )

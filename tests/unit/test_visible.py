@@ -37,10 +37,20 @@ def hidden_in(text: str, *, multiline: bool = False) -> list[str]:
         if multiline and character in "\n\t":
             continue
         if character in _JOINERS:
-            joined = index and (unicodedata.category(text[index - 1]) in {"So", "Sk", "Sm", "Po"} or text[index - 1] in "#*0123456789\ufe0f")
+            joined = index and (
+                unicodedata.category(text[index - 1]) in {"So", "Sk", "Sm", "Po"}
+                or text[index - 1] in "#*0123456789\ufe0f"
+            )
             if not joined:
                 found.append(character)
-        elif category in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} or 0xE0000 <= ord(character) < 0xF0000 or (category == "Cn" and not (0x1F6D0 <= ord(character) < 0x1F700 or 0x1FA70 <= ord(character) < 0x1FB00)):
+        elif (
+            category in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+            or 0xE0000 <= ord(character) < 0xF0000
+            or (
+                category == "Cn"
+                and not (0x1F6D0 <= ord(character) < 0x1F700 or 0x1FA70 <= ord(character) < 0x1FB00)
+            )
+        ):
             found.append(character)
     return found
 
@@ -87,7 +97,9 @@ def test_lines_stay_where_they_are_asked_for() -> None:
     assert visible("a\r\n\tb\rc\u2028d", multiline=True) == f"a\n\tb{MARK}c{MARK}d"
 
 
-@given(st.one_of(_ANY_TEXT, _PIECES), st.booleans(), st.one_of(st.none(), st.integers(min_value=0, max_value=80)))
+@given(
+    st.one_of(_ANY_TEXT, _PIECES), st.booleans(), st.one_of(st.none(), st.integers(min_value=0, max_value=80))
+)
 def test_showing_twice_changes_nothing_more(text: str, multiline: bool, limit: int | None) -> None:
     shown = visible(text, limit=limit, multiline=multiline)
     assert visible(shown, limit=limit, multiline=multiline) == shown
@@ -141,7 +153,10 @@ def test_any_depth_and_any_kind() -> None:
     assert visible_value("x" * 50, limit=5) == "xxxx…"
 
 
-@pytest.mark.parametrize("unit", ["a\u0301\u0323", "\u0323\u0301", "\x1b]", "\x1b[0", "👨\u200d", "\U000e0061", "\u202e", "字"])
+@pytest.mark.realtime
+@pytest.mark.parametrize(
+    "unit", ["a\u0301\u0323", "\u0323\u0301", "\x1b]", "\x1b[0", "👨\u200d", "\U000e0061", "\u202e", "字"]
+)
 def test_time_grows_with_the_length_only(unit: str) -> None:
     visible(unit * 10, limit=None)
 

@@ -81,7 +81,7 @@ class _Parser:
         if self._at_end():
             self._fail(self._start, "parsing value: unexpected EOF")
         self._refuse_start()
-        self._invalid("at start of value")
+        return self._invalid("at start of value")
 
     def _composite(self, value: Value, depth: int) -> Value:
         """Read members or elements up to the closing bracket."""
