@@ -34,15 +34,14 @@ from tailscale_sdk.redact import clean, redact_body, redact_value
 _MARKUP = re.compile(r"<[^<>]{0,500}>")
 
 
-def _entries(data: Sequence[Mapping[str, Any]] | None) -> str:
-    """Write the entries of a policy error as one line."""
-    lines = []
+def _with_entries(message: str, data: Sequence[Mapping[str, Any]] | None) -> str:
+    """Put the entries of a policy error behind its message."""
+    told = [message] if message else []
     for entry in data or ():
         lists = [entry.get(key) for key in ("errors", "warnings")]
         faults = [str(fault) for faults in lists if isinstance(faults, list) for fault in faults]
-        if faults:
-            lines.append(f"{entry.get('user') or 'policy'}: {', '.join(faults)}")
-    return "; ".join(lines)
+        told += [f"{entry.get('user') or 'policy'}: {', '.join(faults)}"] if faults else []
+    return "; ".join(told)
 
 
 class TailscaleError(Exception):
@@ -164,10 +163,7 @@ class APIStatusError(TailscaleError):
 
     def _text(self) -> str:
         where = self.operation or " ".join(part for part in (self.method, self.path) if part) or "request"
-        told = clean(
-            " — ".join(part for part in (self.message, _entries(self.data)) if part),
-            limits.MESSAGE_CAP_CHARACTERS,
-        )
+        told = clean(_with_entries(self.message, self.data), limits.MESSAGE_CAP_CHARACTERS)
         text = f"{where}: {self.status} {told or 'without a message'}"
         hint = self._hint()
         return f"{text}. {hint}" if hint else text
@@ -381,7 +377,7 @@ class PolicyError(TailscaleError):
 
     def __init__(self, message: str, *, data: Sequence[Mapping[str, Any]] | None = None) -> None:
         entries = None if data is None else [redact_value(dict(entry)) for entry in data]
-        super().__init__(" — ".join(part for part in (message, _entries(entries)) if part))
+        super().__init__(_with_entries(message, entries))
         self.data = entries
 
 
