@@ -6,7 +6,6 @@ import re
 import zlib
 from typing import Any, Final
 
-from tailscale_sdk.testing.clock import parse_time
 from tailscale_sdk.testing.exchange import Call, Refusal, typed
 
 RESEND_SECONDS: Final = 60
@@ -57,17 +56,17 @@ def resend(call: Call, invite: JsonObject) -> None:
     """Send the e-mail of an invite again, at most once a minute.
 
     Raises:
-        Refusal: 400 without an address, 429 too soon (not on a plain tailnet).
+        Refusal: 400 without an address, 429 too soon after the last time (not on a plain tailnet).
     """
     if not invite.get("email"):
         raise Refusal(400, "the invite has no e-mail address: only invites made with one can be resent")
     if invite.get("accepted"):
         raise Refusal(400, "the invite was accepted already")
-    sent = invite.get("lastEmailSentAt")
-    waited = call.tailnet.clock.timestamp() - parse_time(sent).timestamp() if sent else RESEND_SECONDS
-    if waited < RESEND_SECONDS and not call.tailnet.plain:
-        wait = ("Retry-After", str(int(RESEND_SECONDS - waited)))
-        raise Refusal(429, "an invite can be resent once per minute", headers=(wait,))
+    resent: dict[str, float] = call.tailnet.memory.setdefault("resent", {})
+    now = call.tailnet.clock.timestamp()
+    if now < resent.get(invite["id"], 0.0) + RESEND_SECONDS and not call.tailnet.plain:
+        raise Refusal(429, "an invite can be resent once per minute")
+    resent[invite["id"]] = now
     invite["lastEmailSentAt"] = call.tailnet.clock.text()
 
 

@@ -94,6 +94,17 @@ class _Server(uvicorn.Server):
         self.ready.set()
         await self._stop.wait()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close at once when nothing is being answered; otherwise wait as uvicorn does."""
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        if self.server_state.connections or self.server_state.tasks:
+            await super().shutdown(sockets)
+
     def stop(self) -> None:
         """End the loop from another thread."""
         if self._loop is not None and self._stop is not None and not self._loop.is_closed():
