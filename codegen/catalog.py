@@ -44,7 +44,11 @@ def compile_catalog(document: dict[str, Any], maps_dir: Path) -> tuple[bytes, li
         part of the catalog when it can be called, an unmapped one is not.
     """
     problems: list[str] = []
-    described = {(e.node["x-sdk"]["resource"], e.node["x-sdk"]["method"]): e for e in operations(document) if "x-sdk" in e.node}
+    described = {
+        (e.node["x-sdk"]["resource"], e.node["x-sdk"]["method"]): e
+        for e in operations(document)
+        if "x-sdk" in e.node
+    }
     domains = []
     mapped: dict[tuple[str, str], str] = {}
     for name, content in _read_maps(maps_dir, problems):
@@ -86,13 +90,23 @@ def _read_maps(folder: Path, problems: list[str]) -> Iterator[tuple[str, dict[st
 
 def _excluded(folder: Path, problems: list[str]) -> dict[str, str]:
     path = folder / "excluded.toml"
-    excluded: dict[str, str] = tomllib.loads(path.read_text(encoding="utf-8")).get("excluded", {}) if path.is_file() else {}
-    problems += [f"excluded.toml: {name} needs a reason" for name, reason in excluded.items() if not str(reason).strip()]
+    excluded: dict[str, str] = (
+        tomllib.loads(path.read_text(encoding="utf-8")).get("excluded", {}) if path.is_file() else {}
+    )
+    problems += [
+        f"excluded.toml: {name} needs a reason"
+        for name, reason in excluded.items()
+        if not str(reason).strip()
+    ]
     return excluded
 
 
 def _domain(content: Mapping[str, Any], entries: list[Entry]) -> dict[str, Any]:
-    about = {"read": content.get("about", ""), "write": content.get("about_write", ""), "delete": content.get("about_delete", "")}
+    about = {
+        "read": content.get("about", ""),
+        "write": content.get("about_write", ""),
+        "delete": content.get("about_delete", ""),
+    }
     used = [effect for effect in EFFECTS if any(entry["effect"] == effect for entry in entries)]
     return {
         "domain": content.get("domain", ""),
@@ -106,16 +120,20 @@ def _entry(
     document: Mapping[str, Any], endpoint: Any, curated: Mapping[str, Any], shared: Mapping[str, Any]
 ) -> tuple[Entry, list[str]]:
     """Describe one operation: what the description says, then what a person chose."""
-    marks, faults = endpoint.node["x-sdk"], []
+    marks = endpoint.node["x-sdk"]
+    faults: list[str] = []
     hidden = curated.get("hide", {})
     parameters = parameters_of(document, endpoint)
     names = {parameter["name"] for parameter in parameters}
-    for name in [*hidden, *curated.get("params", {}), *curated.get("exactly_one", [])]:
-        if name not in names:
-            faults.append(f"parameter {name} does not exist")
+    mentioned = [*hidden, *curated.get("params", {}), *curated.get("exactly_one", [])]
+    faults += [f"parameter {name} does not exist" for name in mentioned if name not in names]
     params = [_parameter(p, shared, curated.get("params", {})) for p in parameters if p["name"] not in hidden]
     params.sort(key=lambda p: (p["in"] != "path", not p["required"]))
-    faults += [f"parameter {p['name']} has a name the server keeps for itself" for p in params if p["name"] in RESERVED]
+    faults += [
+        f"parameter {p['name']} has a name the server keeps for itself"
+        for p in params
+        if p["name"] in RESERVED
+    ]
     answer = answer_of(document, endpoint)
     change = marks.get("change")
     entry: Entry = {
@@ -151,10 +169,14 @@ def _entry(
     return entry, faults
 
 
-def _parameter(parameter: Mapping[str, Any], shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def _parameter(
+    parameter: Mapping[str, Any], shared: Mapping[str, Any], own: Mapping[str, Any]
+) -> dict[str, Any]:
     chosen = {**shared.get(parameter["name"], {}), **own.get(parameter["name"], {})}
     schema = served_schema(parameter["schema"])
-    described = chosen.get("description") or ("RFC 3339" if schema.pop("format", None) == "date-time" else None)
+    described = chosen.get("description") or (
+        "RFC 3339" if schema.pop("format", None) == "date-time" else None
+    )
     schema.pop("format", None)
     entry = {
         "name": parameter["name"],
@@ -167,10 +189,14 @@ def _parameter(parameter: Mapping[str, Any], shared: Mapping[str, Any], own: Map
         entry["secret"] = True
     if described:
         entry["description"] = described
+    if chosen.get("brief") and described and "type" in schema:
+        entry["brief"] = True
     return entry
 
 
-def _example(params: Sequence[Mapping[str, Any]], shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def _example(
+    params: Sequence[Mapping[str, Any]], shared: Mapping[str, Any], own: Mapping[str, Any]
+) -> dict[str, Any]:
     """Make example arguments of what is required."""
     chosen = {name: {**shared.get(name, {}), **own.get(name, {})}.get("example") for name in [*shared, *own]}
     return {p["name"]: _sample(p, chosen.get(p["name"])) for p in params if p["required"]}
@@ -199,7 +225,9 @@ def _check_words(curated: Mapping[str, Any]) -> Iterator[str]:
 
 def _check_keys(curated: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"unknown key {key}" for key in sorted(set(curated) - _OPERATION_KEYS))
-    yield from (f"hidden parameter {name} needs a reason" for name, why in curated.get("hide", {}).items() if not why)
+    yield from (
+        f"hidden parameter {name} needs a reason" for name, why in curated.get("hide", {}).items() if not why
+    )
 
 
 def _check_paths(entry: Entry, answer: Any, curated: Mapping[str, Any]) -> Iterator[str]:
@@ -221,7 +249,9 @@ def _check_paths(entry: Entry, answer: Any, curated: Mapping[str, Any]) -> Itera
 
 def _check_example(entry: Entry) -> Iterator[str]:
     names = {p["name"] for p in entry["params"]}
-    yield from (f"the example has the unknown argument {name}" for name in entry["example"] if name not in names)
+    yield from (
+        f"the example has the unknown argument {name}" for name in entry["example"] if name not in names
+    )
     missing = [p["name"] for p in entry["params"] if p["required"] and p["name"] not in entry["example"]]
     yield from (f"the example lacks {name}" for name in missing)
 
@@ -252,4 +282,8 @@ def _check_coverage(
             yield f"excluded.toml: {name} is mapped as well"
         if not is_mapped and name not in excluded:
             yield f"{name} ({marks.get('resource')}.{marks.get('method')}) is neither mapped nor excluded"
-    yield from (f"excluded.toml: {name} is no operation of the API description" for name in excluded if name not in known)
+    yield from (
+        f"excluded.toml: {name} is no operation of the API description"
+        for name in excluded
+        if name not in known
+    )

@@ -36,7 +36,10 @@ def parameters_of(document: Mapping[str, Any], endpoint: Any) -> list[dict[str, 
     """List the arguments of an operation's SDK method, path ones first, without the tailnet."""
     marks = endpoint.node["x-sdk"]
     found = []
-    for node in [*document["paths"][endpoint.path].get("parameters", []), *endpoint.node.get("parameters", [])]:
+    for node in [
+        *document["paths"][endpoint.path].get("parameters", []),
+        *endpoint.node.get("parameters", []),
+    ]:
         raw = resolve(document, node)
         if raw["name"] != "tailnet":
             found.append(_parameter(document, raw["name"], raw["in"], raw["schema"], raw, marks))
@@ -46,7 +49,12 @@ def parameters_of(document: Mapping[str, Any], endpoint: Any) -> list[dict[str, 
 
 
 def _parameter(
-    document: Mapping[str, Any], api: str, place: str, schema: Any, raw: Mapping[str, Any], marks: Mapping[str, Any]
+    document: Mapping[str, Any],
+    api: str,
+    place: str,
+    schema: Any,
+    raw: Mapping[str, Any],
+    marks: Mapping[str, Any],
 ) -> dict[str, Any]:
     own = raw.get("x-sdk", {})
     rename = own.get("rename") or marks.get("rename", {}).get(api)
@@ -66,7 +74,9 @@ def _made(name: str, place: str, schema: Schema, *, required: bool) -> dict[str,
     return {"name": name, "api": name, "in": place, "required": required, "secret": False, "schema": schema}
 
 
-def _body_parameters(document: Mapping[str, Any], node: Mapping[str, Any], marks: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _body_parameters(
+    document: Mapping[str, Any], node: Mapping[str, Any], marks: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
     body = resolve(document, node.get("requestBody", {}))
     content = body.get("content", {})
     if not content:
@@ -106,7 +116,9 @@ def expand(document: Mapping[str, Any], node: Any, depth: int = 0) -> Schema:
         if key in schema:
             kept["anyOf"] = [expand(document, part, depth + 1) for part in schema[key]]
     if "properties" in schema:
-        kept["properties"] = {name: expand(document, part, depth + 1) for name, part in schema["properties"].items()}
+        kept["properties"] = {
+            name: expand(document, part, depth + 1) for name, part in schema["properties"].items()
+        }
     return kept
 
 
@@ -129,7 +141,11 @@ def _served(schema: Mapping[str, Any]) -> Schema:
         parts = [_served(part) for part in schema["anyOf"]]
         known = [part for part in parts if "enum" in part]
         too_long = any(len(part["enum"]) > ENUM_LIMIT for part in known)
-        return {"type": "string"} if too_long else {"anyOf": [{"enum": p["enum"]} if "enum" in p else p for p in parts]}
+        return (
+            {"type": "string"}
+            if too_long
+            else {"anyOf": [{"enum": p["enum"]} if "enum" in p else p for p in parts]}
+        )
     if len(schema.get("enum", [])) > ENUM_LIMIT:
         del schema["enum"]
     for key in ("items", "additionalProperties"):
@@ -151,7 +167,9 @@ def answer_of(document: Mapping[str, Any], endpoint: Any) -> Answer:
     returns = marks.get("returns", "object")
     if returns in _POLICY_ANSWERS:
         fields = _POLICY_ANSWERS[returns]
-        return Answer("object", {"properties": {name: {"type": kind} for name, kind in fields.items()}}, tuple(fields))
+        return Answer(
+            "object", {"properties": {name: {"type": kind} for name, kind in fields.items()}}, tuple(fields)
+        )
     schema = _success_schema(document, endpoint.node)
     if schema is None or returns == "None":
         return Answer("none", {})

@@ -57,9 +57,10 @@ def merge_parameters(operations: Iterable[Operation]) -> Schema:
 
 
 def served_property(parameter: Mapping[str, Any]) -> Schema:
-    """Return the schema of one parameter as a client sees it."""
-    description = parameter.get("description")
-    return {**parameter["schema"], **({"description": description} if description else {})}
+    """Return the schema of one parameter as a client sees it; a brief one is described in words only."""
+    description, schema = parameter.get("description"), parameter["schema"]
+    shown = {"type": schema["type"]} if parameter.get("brief") else schema
+    return {**shown, **({"description": description} if description else {})}
 
 
 def _join(name: str, one: Schema, other: Schema) -> Schema:
@@ -95,7 +96,9 @@ def kind_of(schema: Mapping[str, Any]) -> str:
         return "one of " + ", ".join(map(str, schema["enum"]))
     if kind == "array":
         items = schema.get("items", {})
-        plural = {"string": "strings", "object": "objects", "integer": "integers"}.get(items.get("type", ""), "values")
+        plural = {"string": "strings", "object": "objects", "integer": "integers"}.get(
+            items.get("type", ""), "values"
+        )
         return f"an array of {plural if 'anyOf' not in items else 'strings'}"
     if kind == "object":
         return "an object"
