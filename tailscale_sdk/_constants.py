@@ -51,6 +51,8 @@ TOKEN_LIFETIME_SECONDS = 3600.0
 # A failed token request is remembered this long, so that waiting calls do not repeat it one by one.
 TOKEN_FAILURE_SECONDS = 1.0
 TOKEN_ATTEMPTS = 2
+# The largest credential is a JWT of a few kilobytes.
+CREDENTIAL_FILE_CAP_BYTES = 64 * 1024
 
 MESSAGE_CAP_CHARACTERS = 2000
 # The whole text of an error: the service's message, where it happened and the next step.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, NoReturn
 
 from attrs import field, frozen
@@ -12,23 +12,49 @@ from attrs import field, frozen
 from tailscale_sdk import redact
 from tailscale_sdk._constants import TOKEN_LIFETIME_SECONDS, TOKEN_REFRESH_SHARE
 from tailscale_sdk.errors import ConfigurationError
+from tailscale_sdk.private_file import PREFIX, read_value
+
+_WORD = re.compile(r"[!-~]+")
+_KIND = re.compile(r"tskey-([a-z]+)-")
+_NOT_AN_API_KEY = {
+    "client": (
+        "this is an OAuth client secret (tskey-client-…), not an API key: pass auth=OAuthClient(client_id, "
+        "client_secret), or set TAILSCALE_OAUTH_CLIENT_ID and TAILSCALE_OAUTH_CLIENT_SECRET"
+    ),
+    "auth": (
+        "this is an auth key (tskey-auth-…): it adds devices to a tailnet and cannot call the API; "
+        "make an API access token (tskey-api-…) under Settings, Keys"
+    ),
+    "webhook": (
+        "this is a webhook's secret (tskey-webhook-…), which only verifies deliveries; "
+        "make an API access token (tskey-api-…) under Settings, Keys"
+    ),
+}
 
 
 class Secret:
-    """Hold a value that is never shown: repr, str and format give ``***``; it cannot be pickled."""
+    """Hold a value that is never shown: repr, str and format give ``***``; it cannot be pickled.
+
+    Args:
+        value: one word of printable ASCII.
+        passing: one of many that follow each other, such as an access token.
+
+    Raises:
+        ConfigurationError: the value is empty, or more than one word.
+    """
 
     __slots__ = ("_value",)
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: str, *, passing: bool = False) -> None:
         if not isinstance(value, str) or not value.strip():
             raise ConfigurationError("a credential must be non-empty text")
-        if not value.isascii() or any(character.isspace() for character in value.strip()):
+        if not _WORD.fullmatch(value.strip()):
             raise ConfigurationError(
                 "a credential is one word of ASCII characters: was something else pasted along?"
             )
         self._value = value.strip()
         if len(self._value) >= redact.MINIMUM_LENGTH:
-            redact.register(self._value)
+            redact.register(self._value, passing=passing)
 
     def reveal(self) -> str:
         """Return the value, to be put on the wire and nowhere else."""
@@ -60,23 +86,49 @@ class Secret:
 
 
 def _as_secret(value: str | Secret) -> Secret:
-    return value if isinstance(value, Secret) else Secret(value)
+    return value if isinstance(value, Secret) else Secret(read_value("the credential", value))
+
+
+def _as_client_id(value: str) -> str:
+    word = read_value("client_id", value).strip()
+    if not _WORD.fullmatch(word):
+        raise ConfigurationError("client_id must be the id shown beside the OAuth client: one word")
+    return word
 
 
 def _as_words(value: str | Iterable[str]) -> tuple[str, ...]:
-    return tuple(value.split()) if isinstance(value, str) else tuple(value)
+    words = tuple(value.split()) if isinstance(value, str) else tuple(value)
+    if not all(isinstance(word, str) and _WORD.fullmatch(word) for word in words):
+        raise ConfigurationError("scopes and tags are lists of words, such as devices:core:read or tag:ci")
+    return words
+
+
+def _kind_of(secret: Secret) -> str | None:
+    """Return what a key of Tailscale's says it is: api, client, auth, webhook or another kind."""
+    match = _KIND.match(secret.reveal())
+    return match.group(1) if match else None
 
 
 def _check_api_key(instance: ApiKey, attribute: Any, value: Secret) -> None:
-    if value.reveal().startswith("tskey-client-"):
+    if (problem := _NOT_AN_API_KEY.get(_kind_of(value) or "")) is not None:
+        raise ConfigurationError(problem)
+
+
+def _check_client_secret(instance: OAuthClient, attribute: Any, value: Secret) -> None:
+    kind = _kind_of(value)
+    if kind in {None, "client"}:
+        return
+    remedy = ": pass it as api_key=, or set TAILSCALE_API_KEY" if kind == "api" else ""
+    raise ConfigurationError(
+        f"this is a key of another kind (tskey-{kind}-…), not an OAuth client secret (tskey-client-…){remedy}"
+    )
+
+
+def _check_identity(instance: WorkloadIdentity, attribute: Any, value: Any) -> None:
+    if isinstance(value, Secret) and (kind := _kind_of(value)) is not None:
         raise ConfigurationError(
-            "this is an OAuth client secret (tskey-client-…), not an API key: pass "
-            "auth=OAuthClient(client_id, client_secret), or set TAILSCALE_OAUTH_CLIENT_ID and TAILSCALE_OAUTH_CLIENT_SECRET"
-        )
-    if value.reveal().startswith("tskey-auth-"):
-        raise ConfigurationError(
-            "this is an auth key (tskey-auth-…): it adds devices to a tailnet and cannot call the API; "
-            "make an API access token (tskey-api-…) under Settings, Keys"
+            f"this is a key of Tailscale's (tskey-{kind}-…), not an identity token: "
+            "that is the JWT a CI system or cloud issues to the workload"
         )
 
 
@@ -85,7 +137,7 @@ class ApiKey:
     """Authenticate with an API access token, ``tskey-api-…``, which has the rights of its user.
 
     Args:
-        token: the access token.
+        token: the access token, or ``file:PATH``.
 
     Raises:
         ConfigurationError: it is another kind of credential; the text says which and what to do.
@@ -100,13 +152,17 @@ class OAuthClient:
 
     Args:
         client_id: id of the client.
-        client_secret: its secret, ``tskey-client-…``.
+        client_secret: its secret, ``tskey-client-…``, or ``file:PATH``.
         scopes: scopes to ask for, all of the client's when empty.
-        tags: tags to ask for, each ``tag:name``; all of the client's when empty.
+        tags: tags to ask for, each ``tag:name``; all of the client's when empty. The service has
+            granted more tags than were asked for: the token's state tells what was granted.
+
+    Raises:
+        ConfigurationError: a part is missing, or is another kind of credential.
     """
 
-    client_id: str
-    client_secret: Secret = field(converter=_as_secret)
+    client_id: str = field(converter=_as_client_id)
+    client_secret: Secret = field(converter=_as_secret, validator=_check_client_secret)
     scopes: tuple[str, ...] = field(default=(), converter=_as_words, kw_only=True)
     tags: tuple[str, ...] = field(default=(), converter=_as_words, kw_only=True)
 
@@ -125,7 +181,9 @@ class OAuthClient:
 
 
 def _guard_identity(value: str | Secret | Callable[[], str]) -> Secret | str | Callable[[], str]:
-    if callable(value) or isinstance(value, Secret) or value.startswith("file:"):
+    if callable(value) or isinstance(value, Secret):
+        return value
+    if isinstance(value, str) and value.startswith(PREFIX):
         return value
     return Secret(value)
 
@@ -138,18 +196,21 @@ class WorkloadIdentity:
         client_id: id of the federated identity.
         identity_token: the JWT, ``file:PATH``, or a callable that returns it; files and callables
             are read anew for every exchange, because such tokens live for minutes.
+
+    Raises:
+        ConfigurationError: a part is missing, or is another kind of credential.
     """
 
-    client_id: str
+    client_id: str = field(converter=_as_client_id)
     identity_token: Secret | str | Callable[[], str] = field(
-        converter=_guard_identity, repr=lambda value: "'***'"
+        converter=_guard_identity, validator=_check_identity, repr=lambda value: "'***'"
     )
 
     def form(self) -> dict[str, str]:
-        """Read the identity token and return the fields of the exchange.
+        """Read the identity token and return the fields of the exchange, which takes no scope.
 
         Raises:
-            ConfigurationError: the file cannot be read or holds no token.
+            ConfigurationError: the file or the callable gives no token.
         """
         return {"client_id": self.client_id, "jwt": self._read().reveal()}
 
@@ -157,15 +218,14 @@ class WorkloadIdentity:
         source = self.identity_token
         if isinstance(source, Secret):
             return source
-        if callable(source):
-            return Secret(source())
-        path = Path(source.removeprefix("file:"))
+        if isinstance(source, str):
+            return Secret(read_value("identity_token", source), passing=True)
         try:
-            return Secret(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as problem:
-            raise ConfigurationError(
-                f"the identity token file {path} cannot be read: {type(problem).__name__}"
-            ) from None
+            token = source()
+        except Exception as problem:
+            kind = type(problem).__name__
+            raise ConfigurationError(f"the identity token's callable failed ({kind})") from problem
+        return Secret(token, passing=True)
 
 
 Credential = ApiKey | OAuthClient | WorkloadIdentity
@@ -179,15 +239,15 @@ class TokenState:
         token: the access token.
         obtained: monotonic seconds at which the request for it was sent.
         lifetime: seconds it lives.
-        scopes: scopes the answer says were granted; never concluded from what was asked.
-        tags: tags the answer says were granted.
+        granted_scopes: scopes the answer says were granted; never concluded from what was asked.
+        granted_tags: tags the answer says were granted.
     """
 
     token: Secret
     obtained: float
     lifetime: float
-    scopes: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
+    granted_scopes: tuple[str, ...] = ()
+    granted_tags: tuple[str, ...] = ()
 
     def is_live(self, now: float) -> bool:
         """Tell whether the token can still be used."""
@@ -199,28 +259,33 @@ class TokenState:
 
 
 def read_token_answer(answer: Any, obtained: float) -> TokenState | None:
-    """Read the token endpoint's JSON; None when it holds no token.
+    """Read the token endpoint's JSON; None when it holds no usable token.
 
     Args:
         answer: decoded JSON.
         obtained: monotonic seconds at which the request was sent.
     """
-    if (
-        not isinstance(answer, dict)
-        or not isinstance(answer.get("access_token"), str)
-        or not answer["access_token"]
-    ):
+    if not isinstance(answer, dict):
         return None
-    lifetime = answer.get("expires_in")
-    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or lifetime <= 0:
-        lifetime = TOKEN_LIFETIME_SECONDS
+    try:
+        token = Secret(answer.get("access_token", ""), passing=True)
+    except ConfigurationError:
+        return None
     return TokenState(
-        token=Secret(answer["access_token"]),
+        token=token,
         obtained=obtained,
-        lifetime=float(lifetime),
-        scopes=_words(answer.get("scope")),
-        tags=_words(answer.get("tags")),
+        lifetime=_lifetime(answer.get("expires_in")),
+        granted_scopes=_words(answer.get("scope")),
+        granted_tags=_words(answer.get("tags")),
     )
+
+
+def _lifetime(value: Any) -> float:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        return TOKEN_LIFETIME_SECONDS
+    return float(value)
 
 
 def _words(value: Any) -> tuple[str, ...]:
@@ -229,21 +294,25 @@ def _words(value: Any) -> tuple[str, ...]:
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
-def credential_from(api_key: str | Secret | None, auth: Credential | str | None) -> Credential:
+def credential_from(api_key: str | Secret | None, auth: Credential | str | Secret | None) -> Credential:
     """Choose the credential of a client from its two arguments.
 
     Raises:
-        ConfigurationError: none or both were given.
+        ConfigurationError: none or both were given, or something that is no credential.
     """
     if api_key is not None and auth is not None:
-        raise ConfigurationError("pass api_key= or auth=, not both")
-    if isinstance(auth, str):
-        return ApiKey(auth)
-    if auth is not None:
+        raise ConfigurationError("more than one credential: pass api_key= or auth=, not both")
+    if isinstance(auth, ApiKey | OAuthClient | WorkloadIdentity):
         return auth
-    if api_key is None:
+    given = auth if api_key is None else api_key
+    if given is None:
         raise ConfigurationError(
             "no credential: pass api_key= or auth=, or use from_env() with TAILSCALE_API_KEY, or with "
             "TAILSCALE_OAUTH_CLIENT_ID and TAILSCALE_OAUTH_CLIENT_SECRET or TAILSCALE_IDENTITY_TOKEN"
         )
-    return ApiKey(api_key)
+    if not isinstance(given, str | Secret):
+        raise ConfigurationError(
+            f"{type(given).__name__} is no credential here: api_key= takes text, "
+            "auth= takes ApiKey, OAuthClient or WorkloadIdentity"
+        )
+    return ApiKey(given)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
+import ipaddress
 import os
-import stat
+import re
 import tomllib
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,23 +14,25 @@ from urllib.parse import urlsplit
 from attrs import field, frozen
 
 from tailscale_sdk import _constants as defaults
-from tailscale_sdk.auth import ApiKey, Credential, OAuthClient, WorkloadIdentity
+from tailscale_sdk.auth import ApiKey, Credential, OAuthClient, WorkloadIdentity, credential_from
 from tailscale_sdk.errors import ConfigurationError
+from tailscale_sdk.private_file import PREFIX, read_private_file, read_value
 
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-_PROFILE_KEYS = {
-    "tailnet",
-    "base_url",
-    "api_key",
-    "auth",
-    "client_id",
-    "client_secret",
-    "identity_token",
-    "scopes",
-    "tier",
-    "toolsets",
-    "protected",
+PROFILE_VARIABLE = "TAILSCALE_PROFILE"
+_VARIABLES = {
+    "api_key": "TAILSCALE_API_KEY",
+    "client_id": "TAILSCALE_OAUTH_CLIENT_ID",
+    "client_secret": "TAILSCALE_OAUTH_CLIENT_SECRET",
+    "identity_token": "TAILSCALE_IDENTITY_TOKEN",
+    "scopes": "TAILSCALE_OAUTH_SCOPES",
+    "tailnet": "TAILSCALE_TAILNET",
+    "base_url": "TAILSCALE_BASE_URL",
 }
+_TEXT_KEYS = {"tailnet", "base_url", "api_key", "auth", "client_id", "client_secret", "identity_token"}
+# The last three are settings of the MCP server, which reads them itself.
+_PROFILE_KEYS = _TEXT_KEYS | {"scopes", "tier", "toolsets", "protected"}
+# An origin as people write it: no blank, backslash or control character that URL parsers drop or turn.
+_ORIGIN = re.compile(r"[A-Za-z]+://[A-Za-z0-9.:\[\]_-]+/?")
 
 
 def build_base_url(value: str) -> str:
@@ -40,30 +41,33 @@ def build_base_url(value: str) -> str:
     Raises:
         ConfigurationError: it is anything else.
     """
+    if not isinstance(value, str):
+        raise ConfigurationError(f"base_url must be text, not {type(value).__name__}")
+    if "@" in value:
+        raise ConfigurationError("base_url must not hold a user name or password")
+    if not _ORIGIN.fullmatch(value):
+        raise ConfigurationError(
+            "base_url is an origin only, such as https://api.tailscale.com: no path (the client adds /api/v2), "
+            "query or fragment"
+        )
     try:
         parts = urlsplit(value)
-        host, port = parts.hostname, parts.port
+        host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise ConfigurationError(
-            "base_url is not a URL: give an origin such as https://api.tailscale.com"
-        ) from None
-    if parts.username is not None or parts.password is not None:
-        raise ConfigurationError("base_url must not hold a user name or password")
-    if (
-        parts.query
-        or parts.fragment
-        or parts.path not in {"", "/"}
-        or not host
-        or not value.isascii()
-        or " " in value
-    ):
-        raise ConfigurationError(
-            "base_url is an origin only, such as https://api.tailscale.com: no path, query or fragment"
-        )
-    if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
-        raise ConfigurationError("base_url must be https; plain http is for loopback only")
+        raise ConfigurationError("base_url has a host or port that cannot be") from None
+    if not host or port == 0:
+        raise ConfigurationError("base_url has a host or port that cannot be")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+        raise ConfigurationError(f"base_url is {value!r}; it must be https, plain http is for loopback only")
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def build_timeout(value: float) -> float:
@@ -86,7 +90,9 @@ def build_rate_limit(value: tuple[int, float] | None) -> tuple[int, float] | Non
     if value is None:
         return None
     if not isinstance(value, tuple | list) or len(value) != 2:
-        raise ConfigurationError("rate_limit is (requests, seconds), such as (5, 0.5), or None")
+        raise ConfigurationError(
+            f"rate_limit is {value!r}; it must be (requests, seconds), such as (5, 0.5), or None"
+        )
     return (
         _count("rate_limit requests", value[0], 1, 10_000),
         _number("rate_limit seconds", value[1], 0.001, 3600.0),
@@ -95,15 +101,17 @@ def build_rate_limit(value: tuple[int, float] | None) -> tuple[int, float] | Non
 
 def build_tailnet(value: str) -> str:
     """Check a tailnet id or name."""
-    if not isinstance(value, str) or not value or value in {".", ".."} or not value.isprintable():
+    valid = isinstance(value, str) and value.isprintable() and " " not in value
+    if not valid or value in {"", ".", ".."}:
         raise ConfigurationError(
-            "tailnet is an id such as T1234CNTRL, a name such as example.com, or - for the credential's own"
+            f"tailnet is {value!r}; it must be an id such as T1234CNTRL, a name such as example.com, "
+            "or - for the credential's own"
         )
     return value
 
 
 def _number(name: str, value: float, low: float, high: float) -> float:
-    valid = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    valid = isinstance(value, int | float) and not isinstance(value, bool)
     if not valid or not low <= value <= high:
         raise ConfigurationError(
             f"{name} is {value!r}; it must be a number of seconds from {low:g} to {high:g}"
@@ -131,6 +139,8 @@ def from_environment(
 ) -> Configuration:
     """Read credential, tailnet and origin from the environment or a named profile; arguments win.
 
+    A profile is taken as a whole: settings of the environment are not mixed into it.
+
     Args:
         environ: the environment, that of the process by default.
         profile: name of a profile; ``TAILSCALE_PROFILE`` when left out.
@@ -140,121 +150,77 @@ def from_environment(
         ConfigurationError: a setting is missing, contradictory or unreadable; the text names it.
     """
     variables = os.environ if environ is None else environ
-    chosen = profile or variables.get("TAILSCALE_PROFILE") or None
-    settings = _read_profile(chosen) if chosen else _from_variables(variables)
-    if arguments.get("api_key") is not None or arguments.get("auth") is not None:
-        from tailscale_sdk.auth import credential_from
-
-        credential = credential_from(arguments.get("api_key"), arguments.get("auth"))
+    chosen = profile or variables.get(PROFILE_VARIABLE, "").strip() or None
+    settings = _from_variables(variables)
+    if chosen is not None:
+        if profile is None:
+            _check_alone(settings)
+        settings = read_profile(chosen)
+    given = {name: arguments[name] for name in ("tailnet", "base_url") if arguments.get(name) is not None}
+    found = {name: settings[name] for name in ("tailnet", "base_url") if name in settings}
+    api_key, auth = arguments.get("api_key"), arguments.get("auth")
+    if api_key is not None or auth is not None:
+        credential = credential_from(api_key, auth)
     else:
-        credential = _credential(settings, f"profile {chosen!r}" if chosen else None)
-    tailnet = arguments.get("tailnet") or settings.get("tailnet") or defaults.DEFAULT_TAILNET
-    base_url = arguments.get("base_url") or settings.get("base_url") or defaults.DEFAULT_BASE_URL
-    return Configuration(credential=credential, tailnet=tailnet, base_url=base_url)
+        credential = _choose(settings, f"profile {chosen!r}" if chosen else None)
+    return Configuration(credential=credential, **(found | given))
 
 
 def _from_variables(variables: Mapping[str, str]) -> dict[str, Any]:
-    names = {
-        "api_key": "TAILSCALE_API_KEY",
-        "client_id": "TAILSCALE_OAUTH_CLIENT_ID",
-        "client_secret": "TAILSCALE_OAUTH_CLIENT_SECRET",
-        "identity_token": "TAILSCALE_IDENTITY_TOKEN",
-        "scopes": "TAILSCALE_OAUTH_SCOPES",
-        "tailnet": "TAILSCALE_TAILNET",
-        "base_url": "TAILSCALE_BASE_URL",
+    return {
+        key: variables[name].strip() for key, name in _VARIABLES.items() if variables.get(name, "").strip()
     }
-    return {key: variables[name].strip() for key, name in names.items() if variables.get(name, "").strip()}
 
 
-def _credential(settings: Mapping[str, Any], where: str | None) -> Credential:
-    """Choose the one credential that is set.
+def _check_alone(settings: Mapping[str, Any]) -> None:
+    """Refuse variables beside TAILSCALE_PROFILE: which of the two is meant cannot be told."""
+    if settings:
+        names = ", ".join(_VARIABLES[key] for key in settings)
+        raise ConfigurationError(f"{PROFILE_VARIABLE} chooses every setting: unset it, or unset {names}")
 
-    The words name variables for an environment and keys for a profile.
-    """
-    key, client, secret, identity = (
-        ("api_key", "client_id", "client_secret", "identity_token")
-        if where
-        else (
-            "TAILSCALE_API_KEY",
-            "TAILSCALE_OAUTH_CLIENT_ID",
-            "TAILSCALE_OAUTH_CLIENT_SECRET",
-            "TAILSCALE_IDENTITY_TOKEN",
-        )
-    )
+
+def _choose(settings: Mapping[str, Any], where: str | None) -> Credential:
+    """Choose the one credential that is set; words name variables, or the keys of a profile."""
+    names = {key: key for key in _VARIABLES} if where else _VARIABLES
     place = f" in {where}" if where else ""
-    api_key = settings.get("api_key") or settings.get("auth")
-    has = {name: bool(settings.get(name)) for name in ("client_id", "client_secret", "identity_token")}
-    if api_key and any(has.values()):
+    key, client, secret, identity = (
+        names[name] for name in ("api_key", "client_id", "client_secret", "identity_token")
+    )
+    has_key, has_client, has_secret, has_identity = (
+        name in settings for name in ("api_key", "client_id", "client_secret", "identity_token")
+    )
+    if has_key and (has_client or has_secret or has_identity):
         raise ConfigurationError(
-            f"more than one credential{place}: set either {key} or {client} with {secret} or {identity}"
+            f"more than one credential{place}: set either {key}, or {client} with {secret} or {identity}"
         )
-    if has["client_secret"] and has["identity_token"]:
+    if has_secret and has_identity:
         raise ConfigurationError(
             f"more than one credential{place}: set either {secret} or {identity}, not both"
         )
-    if api_key:
-        return ApiKey(read_value(key, api_key))
-    if (has["client_secret"] or has["identity_token"]) and not has["client_id"]:
+    if "scopes" in settings and not has_secret and (has_key or has_identity):
         raise ConfigurationError(
-            f"{secret if has['client_secret'] else identity} needs {client} beside it{place}"
+            f"{names['scopes']}{place} is for {client} with {secret} only: unset it, it would limit nothing"
         )
-    if has["client_secret"]:
-        scopes = settings.get("scopes") or ()
-        return OAuthClient(
-            read_value(client, settings["client_id"]),
-            read_value(secret, settings["client_secret"]),
-            scopes=scopes,
+    if has_key:
+        return ApiKey(read_value(key, settings["api_key"]))
+    if not (has_client or has_secret or has_identity):
+        raise ConfigurationError(
+            f"no credential{place}: set {key}, or {client} with {secret}, or {client} with {identity}"
         )
-    if has["identity_token"]:
-        token = settings["identity_token"]
-        if token.startswith("file:"):
-            read_value(identity, token)
-        return WorkloadIdentity(read_value(client, settings["client_id"]), token)
-    if has["client_id"]:
+    if not (has_secret or has_identity):
         raise ConfigurationError(f"{client} needs {secret} or {identity} beside it{place}")
-    raise ConfigurationError(
-        f"no credential{place}: set {key}, or {client} with {secret}, or {client} with {identity}"
-    )
-
-
-def read_value(name: str, value: str) -> str:
-    """Return a setting, reading it from a file when it is ``file:PATH``.
-
-    Args:
-        name: the variable or key, for the error text.
-        value: the value itself, or ``file:PATH``.
-
-    Raises:
-        ConfigurationError: the file is missing, empty, or others may write it.
-    """
-    if not isinstance(value, str):
-        raise ConfigurationError(f"{name} must be text")
-    if not value.startswith("file:"):
-        return value
-    text = _read_private(name, Path(value.removeprefix("file:")).expanduser()).strip()
-    if not text:
-        raise ConfigurationError(f"{name}: the file is empty")
-    return text
-
-
-def _read_private(name: str, path: Path) -> str:
-    """Read a file and judge the modes of what was opened, not of what the name meant a moment ago."""
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            data = file.read(64 * 1024)
-    except OSError as problem:
-        raise ConfigurationError(f"{name}: {path} cannot be read ({problem.strerror})") from None
-    if os.name == "posix" and mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise ConfigurationError(f"{name}: {path} may be written by others; run chmod 600 {path}")
-    if os.name == "posix" and mode & (stat.S_IRGRP | stat.S_IROTH):
-        warnings.warn(
-            f"{path} holds a credential and may be read by others; run chmod 600 {path}", stacklevel=2
+    if not has_client:
+        raise ConfigurationError(f"{secret if has_secret else identity} needs {client} beside it{place}")
+    client_id = read_value(client, settings["client_id"])
+    if has_secret:
+        return OAuthClient(
+            client_id, read_value(secret, settings["client_secret"]), scopes=settings.get("scopes", ())
         )
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{name}: {path} is not UTF-8 text") from None
+    token = settings["identity_token"]
+    if token.startswith(PREFIX):
+        # A file that cannot be read is told now; its content is read anew for every exchange.
+        read_value(identity, token)
+    return WorkloadIdentity(client_id, token)
 
 
 def profiles_path() -> Path:
@@ -265,7 +231,7 @@ def profiles_path() -> Path:
 
 
 def read_profiles() -> dict[str, dict[str, Any]]:
-    """Read every named profile.
+    """Read every named profile; none when there is no file.
 
     Raises:
         ConfigurationError: the file is no TOML, holds an unknown key, or may be written by others.
@@ -274,24 +240,40 @@ def read_profiles() -> dict[str, dict[str, Any]]:
     if not path.exists():
         return {}
     try:
-        content = tomllib.loads(_read_private("profiles", path))
+        content = tomllib.loads(read_private_file("profiles", path))
     except tomllib.TOMLDecodeError as problem:
         raise ConfigurationError(f"{path} is not TOML: {problem}") from None
     profiles = content.get("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(profile, dict) for profile in profiles.values()):
         raise ConfigurationError(f"{path}: profiles are tables, [profiles.NAME]")
     for name, profile in profiles.items():
-        unknown = sorted(set(profile) - _PROFILE_KEYS)
-        if unknown:
-            raise ConfigurationError(
-                f"{path}: profile {name!r} has the unknown key {unknown[0]!r}; known are {', '.join(sorted(_PROFILE_KEYS))}"
-            )
+        _check_profile(f"{path}: profile {name!r}", profile)
     return profiles
 
 
-def _read_profile(name: str) -> dict[str, Any]:
+def _check_profile(where: str, profile: Mapping[str, Any]) -> None:
+    unknown = sorted(set(profile) - _PROFILE_KEYS)
+    if unknown:
+        known = ", ".join(sorted(_PROFILE_KEYS))
+        raise ConfigurationError(f"{where} has the unknown key {unknown[0]!r}; known are {known}")
+    for key in sorted(_TEXT_KEYS & set(profile)):
+        if not isinstance(profile[key], str) or not profile[key].strip():
+            raise ConfigurationError(f"{where}: {key} must be text")
+    scopes = profile.get("scopes", [])
+    if not isinstance(scopes, str | list) or not all(isinstance(scope, str) for scope in scopes):
+        raise ConfigurationError(f"{where}: scopes must be a list of texts")
+    if "auth" in profile and "api_key" in profile:
+        raise ConfigurationError(f"{where}: api_key and auth are the same setting: keep one of them")
+
+
+def read_profile(name: str) -> dict[str, Any]:
+    """Read one named profile; an API key is under ``api_key``, however it is written.
+
+    Raises:
+        ConfigurationError: there is none of this name; the text lists those there are.
+    """
     profiles = read_profiles()
     if name not in profiles:
         known = ", ".join(sorted(profiles)) or "none"
         raise ConfigurationError(f"there is no profile {name!r} in {profiles_path()}; there is: {known}")
-    return profiles[name]
+    return {"api_key" if key == "auth" else key: value for key, value in profiles[name].items()}
