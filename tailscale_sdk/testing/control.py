@@ -35,7 +35,10 @@ def _answer(dispatcher: Dispatcher, request: Request) -> Any:
     if wanted == ("GET", "clock"):
         return {"now": tailnet.clock.text()}
     if wanted == ("POST", "clock"):
-        advance(tailnet, _read_seconds(request.body))
+        try:
+            advance(tailnet, _read_seconds(request.body))
+        except ValueError as error:
+            raise Refusal(400, str(error)) from None
         return {"now": tailnet.clock.text()}
     if wanted == ("GET", "ledger"):
         return [attrs.asdict(entry) for entry in tailnet.ledger.entries]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,7 @@ import orjson
 
 from tailscale_sdk.errors import ConfigurationError
 from tailscale_sdk.testing.ledger import SECRET_FIELDS
+from tailscale_sdk.testing.policy_text import policy_etag
 from tailscale_sdk.testing.seed import add_api_key, owner_of
 from tailscale_sdk.testing.state import Tailnet, empty_dns
 
@@ -65,7 +65,7 @@ def load_state(tailnet: Tailnet, snapshot: Mapping[str, Any]) -> str:
     for name, (attribute, key) in LISTS.items():
         setattr(tailnet, attribute, _indexed(content.get(name), name, key))
     for name in OBJECTS:
-        setattr(tailnet, name, _want(content.get(name) or {}, dict, name))
+        setattr(tailnet, name, _part(content, name))
     _load_texts(tailnet, content)
     _load_dns(tailnet, content)
     known = OWN_KEYS | LISTS.keys() | set(OBJECTS)
@@ -116,7 +116,7 @@ def _load_texts(tailnet: Tailnet, content: Mapping[str, Any]) -> None:
 
 
 def _load_dns(tailnet: Tailnet, content: Mapping[str, Any]) -> None:
-    dns = _want(content.get("dns") or {}, dict, "dns")
+    dns = _part(content, "dns")
     merged = empty_dns()
     for name, kind in (
         ("nameservers", list),
@@ -129,9 +129,15 @@ def _load_dns(tailnet: Tailnet, content: Mapping[str, Any]) -> None:
     tailnet.dns = merged
 
 
+def _part(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = content.get(name)
+    found: dict[str, Any] = {} if value is None else _want(value, dict, name)
+    return found
+
+
 def _indexed(value: Any, where: str, key: str) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for index, element in enumerate(_want(value or [], list, where)):
+    for index, element in enumerate(_want([] if value is None else value, list, where)):
         _want(element, dict, f"{where}[{index}]")
         identifier = element.get(key)
         if not isinstance(identifier, str) or not identifier:
@@ -169,7 +175,7 @@ def dump_state(tailnet: Tailnet) -> dict[str, Any]:
         "taken": tailnet.clock.text(),
         "devices": list(tailnet.devices.values()),
         "policy": tailnet.policy_text,
-        "policy_etag": hashlib.sha256(tailnet.policy_text.encode()).hexdigest(),
+        "policy_etag": policy_etag(tailnet.policy_text),
         "dns": tailnet.dns,
     }
     for name, (attribute, _) in LISTS.items():
