@@ -242,7 +242,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.version:
             from tailscale_sdk import __version__
 
-            print(f"tailscale-mcp {__version__}")  # noqa: T201  # asked for, and no protocol is spoken
+            print(f"tailscale-mcp {__version__}")
             return 0
         _guard_process()
         _serve(options)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400  # seconds
 
 SOURCES: Mapping[str, str] = {"short_name": "name", "ipv4": "addresses", "owner": "user", "seen": "lastSeen"}
 """Derived columns, each with the field it is made from."""
@@ -30,35 +33,42 @@ def own_domain(items: Iterable[Mapping[str, Any]]) -> str | None:
 
 
 def short_name(item: Mapping[str, Any], domain: str | None) -> Any:
-    """Return the first label of a device's name; a shared-in device keeps all of it."""
+    """Return the first label of a device's name."""
     name = item.get("name") or item.get("hostname")
-    return name.split(".")[0] if isinstance(name, str) and item.get("isExternal") is not True else name
+    return name.split(".")[0] if isinstance(name, str) else None
 
 
 def ipv4(item: Mapping[str, Any], domain: str | None) -> Any:
     """Return the first IPv4 address."""
     addresses = item.get("addresses")
-    return (
-        next((a for a in addresses or () if isinstance(a, str) and ":" not in a), None)
-        if isinstance(addresses, list)
-        else None
-    )
+    if not isinstance(addresses, list):
+        return None
+    return next((address for address in addresses if isinstance(address, str) and ":" not in address), None)
 
 
 def owner(item: Mapping[str, Any], domain: str | None) -> Any:
-    """Return the tags of a tagged device, else its user without the tailnet's own domain."""
+    """Return ``tag:a+b`` for a tagged device, else its user without the tailnet's own domain."""
     tags, user = item.get("tags"), item.get("user")
     if isinstance(tags, list) and tags:
-        return ",".join(str(tag) for tag in tags)
+        return "tag:" + "+".join(str(tag).removeprefix("tag:") for tag in tags)
     return user.removesuffix(f"@{domain}") if isinstance(user, str) and domain else user
 
 
 def seen(item: Mapping[str, Any], domain: str | None) -> Any:
-    """Return ``online``, or the day the device was last seen."""
+    """Return ``on`` for a connected device, else how long ago it was seen: ``5m``, ``3h``, ``12d``."""
     if item.get("connectedToControl") is True:
-        return "online"
+        return "on"
     last = item.get("lastSeen")
-    return last[:10] if isinstance(last, str) and last and not last.startswith("0001-") else None
+    if not isinstance(last, str) or last.startswith("0001-"):
+        return None
+    try:
+        seconds = max(0.0, (datetime.now(UTC) - datetime.fromisoformat(last)).total_seconds())
+    except (ValueError, TypeError):
+        return None
+    for length, unit in ((_DAY, "d"), (_HOUR, "h")):
+        if seconds >= length:
+            return f"{seconds // length:.0f}{unit}"
+    return f"{seconds // _MINUTE:.0f}m"
 
 
 DERIVED: Mapping[str, Callable[[Mapping[str, Any], str | None], Any]] = {

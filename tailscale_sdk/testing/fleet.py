@@ -126,7 +126,7 @@ class Builder:
         """Add one ordinary device of the kind whose turn it is."""
         stem, os = KINDS[self.count % len(KINDS)]
         login = logins[self.count % len(logins)]
-        hostname = f"{stem}-{self.count:05d}"
+        hostname = f"{stem}-{self.count}"
         if stem == "srv":
             device = self.device(hostname, os, login, tags=SERVER_TAGS[self.count % len(SERVER_TAGS)])
             if self.count % 50 == 1:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-ID_CHARACTERS = 12
+ID_CHARACTERS = 11
 SECRET_CHARACTERS = 24
 
 
