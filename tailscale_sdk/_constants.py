@@ -51,6 +51,8 @@ TOKEN_LIFETIME_SECONDS = 3600.0
 # A failed token request is remembered this long, so that waiting calls do not repeat it one by one.
 TOKEN_FAILURE_SECONDS = 1.0
 TOKEN_ATTEMPTS = 2
+# While the old token lives, a call waits no longer than this for a new one.
+TOKEN_RENEWAL_SECONDS = 10.0
 # The largest credential is a JWT of a few kilobytes.
 CREDENTIAL_FILE_CAP_BYTES = 64 * 1024
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import threading
 from collections.abc import Awaitable, Callable
 
 from attrs import define, field
 
-from tailscale_sdk._constants import TOKEN_FAILURE_SECONDS
+from tailscale_sdk._constants import TOKEN_FAILURE_SECONDS, TOKEN_RENEWAL_SECONDS, TOTAL_TIMEOUT_SECONDS
 from tailscale_sdk.auth import (
     ApiKey,
     Credential,
@@ -18,7 +19,14 @@ from tailscale_sdk.auth import (
     WorkloadIdentity,
     read_token_answer,
 )
-from tailscale_sdk.errors import AuthenticationError, ConfigurationError, TailscaleError
+from tailscale_sdk.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    AuthenticationError,
+    ConfigurationError,
+    TailscaleError,
+    status_error,
+)
 from tailscale_sdk.transport.clock import Clock
 from tailscale_sdk.transport.decode import load_json
 from tailscale_sdk.transport.reply import Reply
@@ -47,7 +55,13 @@ class TokenKeeper:
     def fresh(self) -> Secret | None:
         """Return a token that needs no renewal yet."""
         now = self.clock.monotonic()
-        return self.state.token if self.state is not None and not self.state.is_due(now) else None
+        state = self.state
+        return state.token if state is not None and not state.is_due(now) else None
+
+    def live(self) -> Secret | None:
+        """Return a token that still works, though it may be due."""
+        state = self.state
+        return state.token if state is not None and state.is_live(self.clock.monotonic()) else None
 
     def check_failure(self) -> Secret | None:
         """Repeat a failure of a moment ago instead of asking again, unless the old token still lives.
@@ -59,11 +73,18 @@ class TokenKeeper:
             return None
         return self._fall_back(self.failure)
 
+    def renew_until(self, deadline: float) -> float:
+        """Return the end of a renewal; while the old token lives it must leave time for the call itself."""
+        if self.live() is None:
+            return deadline
+        now = self.clock.monotonic()
+        return now + min(TOKEN_RENEWAL_SECONDS, max(deadline - now, 0.0) / 2)
+
     def accept(self, reply: Reply, sent_at: float) -> Secret:
         """Keep the token of an answer.
 
         Raises:
-            AuthenticationError: the endpoint refused, or its answer holds no token.
+            AuthenticationError: the answer holds no token.
         """
         try:
             answer = load_json(reply.body)
@@ -77,19 +98,21 @@ class TokenKeeper:
         self.state, self.failure = state, None
         return state.token
 
-    def fail(self, error: TailscaleError) -> Secret:
-        """Remember a failed renewal; go on with the old token while it lives.
+    def fail(self, error: TailscaleError, *, remember: bool = True) -> Secret:
+        """Note a failed renewal; go on with the old token while it lives.
 
         Raises:
             TailscaleError: there is no live token.
         """
-        self.failure, self.failed_at = error, self.clock.monotonic()
+        if remember:
+            self.failure, self.failed_at = error, self.clock.monotonic()
         return self._fall_back(error)
 
     def _fall_back(self, error: TailscaleError) -> Secret:
-        if self.state is not None and self.state.is_live(self.clock.monotonic()):
-            return self.state.token
-        raise error
+        token = self.live()
+        if token is None:
+            raise again(error)
+        return token
 
     def invalidate(self, token: Secret) -> None:
         """Drop a token the service did not accept, unless a newer one is kept already."""
@@ -113,6 +136,9 @@ class TokenSource:
     def get(self, deadline: float) -> Secret:
         """Return a token that is good for a request now.
 
+        Args:
+            deadline: end of the call on the clock.
+
         Raises:
             TailscaleError: none can be had.
         """
@@ -121,18 +147,24 @@ class TokenSource:
         keeper = _kept(self._keeper)
         if (token := keeper.fresh()) is not None:
             return token
-        with self._lock:
-            if (token := keeper.fresh() or keeper.check_failure()) is not None:
+        if not self._lock.acquire(blocking=False):
+            if (token := keeper.live()) is not None:
                 return token
-            sent_at = self._clock.monotonic()
-            try:
-                return keeper.accept(
-                    self._post_form(keeper.endpoint, keeper.credential.form(), deadline), sent_at
-                )
-            except ConfigurationError:
-                raise
-            except TailscaleError as error:
-                return keeper.fail(error)
+            if not self._lock.acquire(timeout=max(deadline - self._clock.monotonic(), 0.0)):
+                raise late()
+        try:
+            return keeper.fresh() or keeper.check_failure() or self._renew(keeper, deadline)
+        finally:
+            self._lock.release()
+
+    def _renew(self, keeper: TokenKeeper, deadline: float) -> Secret:
+        sent_at = self._clock.monotonic()
+        until = keeper.renew_until(deadline)
+        try:
+            return keeper.accept(self._post_form(keeper.endpoint, keeper.credential.form(), until), sent_at)
+        except TailscaleError as error:
+            # A caller that ran out of its own time has learnt nothing about the endpoint.
+            return keeper.fail(error, remember=self._clock.monotonic() < deadline)
 
     def invalidate(self, token: Secret) -> bool:
         """Drop a refused token; False when there is no other to be had."""
@@ -143,14 +175,22 @@ class TokenSource:
         return True
 
 
+@define(eq=False)
+class _Renewal:
+    """Share one token request between the tasks that wait for it."""
+
+    task: asyncio.Task[Secret | TailscaleError]
+    waiting: int = 0
+
+
 class AsyncTokenSource:
-    """Give the token of each asynchronous request; one task renews, the others wait for it."""
+    """Give the token of each asynchronous request; one task renews, whoever needs a token waits for it."""
 
     def __init__(self, credential: Credential, clock: Clock, post_form: AsyncPostForm) -> None:
         self._constant = credential.token if isinstance(credential, ApiKey) else None
         self._keeper = None if isinstance(credential, ApiKey) else TokenKeeper(credential, clock)
         self._clock, self._post_form = clock, post_form
-        self._lock: asyncio.Lock | None = None
+        self._renewal: _Renewal | None = None
 
     @property
     def state(self) -> TokenState | None:
@@ -158,7 +198,10 @@ class AsyncTokenSource:
         return self._keeper.state if self._keeper is not None else None
 
     async def get(self, deadline: float) -> Secret:
-        """Return a token that is good for a request now.
+        """Return a token that is good for a request now; the caller's own timeout ends the waiting.
+
+        Args:
+            deadline: end of the call on the clock.
 
         Raises:
             TailscaleError: none can be had.
@@ -168,18 +211,51 @@ class AsyncTokenSource:
         keeper = _kept(self._keeper)
         if (token := keeper.fresh()) is not None:
             return token
-        self._lock = self._lock or asyncio.Lock()
-        async with self._lock:
-            if (token := keeper.fresh() or keeper.check_failure()) is not None:
+        if self._renewal is None:
+            if (token := keeper.check_failure()) is not None:
                 return token
-            sent_at = self._clock.monotonic()
+            self._renewal = _Renewal(asyncio.create_task(self._renew(keeper, deadline)))
+        elif (token := keeper.live()) is not None:
+            return token
+        return await self._wait_for(self._renewal)
+
+    async def _wait_for(self, renewal: _Renewal) -> Secret:
+        renewal.waiting += 1
+        try:
+            # Shielded: a cancelled call must not take the token away from those that wait beside it.
+            outcome = await asyncio.shield(renewal.task)
+        finally:
+            renewal.waiting -= 1
+            if not renewal.waiting:
+                renewal.task.cancel()
+            if self._renewal is renewal and (not renewal.waiting or renewal.task.done()):
+                self._renewal = None
+        if isinstance(outcome, TailscaleError):
+            raise again(outcome)
+        return outcome
+
+    async def _renew(self, keeper: TokenKeeper, deadline: float) -> Secret | TailscaleError:
+        sent_at = self._clock.monotonic()
+        if keeper.live() is not None:
+            until = keeper.renew_until(deadline)
+        else:
+            # Others with more time may wait for it too: the first caller's deadline is not the measure.
+            until = max(deadline, sent_at + TOTAL_TIMEOUT_SECONDS)
+        try:
+            return await self._request(keeper, sent_at, until)
+        except TailscaleError as error:
             try:
-                form = keeper.credential.form()
-                return keeper.accept(await self._post_form(keeper.endpoint, form, deadline), sent_at)
-            except ConfigurationError:
-                raise
-            except TailscaleError as error:
                 return keeper.fail(error)
+            except TailscaleError as final:
+                return final
+
+    async def _request(self, keeper: TokenKeeper, sent_at: float, until: float) -> Secret:
+        try:
+            async with asyncio.timeout(until - sent_at):
+                reply = await self._post_form(keeper.endpoint, keeper.credential.form(), until)
+        except TimeoutError:
+            raise late() from None
+        return keeper.accept(reply, sent_at)
 
     def invalidate(self, token: Secret) -> bool:
         """Drop a refused token; False when there is no other to be had."""
@@ -195,15 +271,30 @@ def _kept(keeper: TokenKeeper | None) -> TokenKeeper:
     return keeper
 
 
+def again(error: TailscaleError) -> TailscaleError:
+    """Copy an error that several calls raise: a traceback belongs to one of them."""
+    twin = copy.copy(error)
+    twin.__cause__ = error.__cause__
+    return twin
+
+
+def late() -> APITimeoutError:
+    """Say that no token came before the time was over."""
+    return APITimeoutError(f"{ENDPOINT}: no answer in time", operation=ENDPOINT, phase="auth")
+
+
 def refuse_token(reply: Reply) -> Reply:
     """Return a 2xx answer of the token endpoint.
 
     Raises:
-        AuthenticationError: it refused; a redirect is a refusal too.
+        AuthenticationError: it refused; a redirect is a refusal too, credentials never follow one.
+        APIConnectionError: it failed or asks to wait, which says nothing about the credential.
     """
     if 200 <= reply.status < 300:
         return reply
-    from tailscale_sdk.errors import status_error
-
-    told = status_error(reply.status, body=reply.body)
-    raise AuthenticationError(status=reply.status, message=told.message, operation=ENDPOINT, body=reply.body)
+    told = status_error(reply.status, body=reply.body).message
+    if reply.status >= 500 or reply.status in {408, 429}:
+        raise APIConnectionError(
+            f"{ENDPOINT}: {reply.status} {told or 'without a message'}", operation=ENDPOINT, phase="auth"
+        )
+    raise AuthenticationError(status=reply.status, message=told, operation=ENDPOINT, body=reply.body)
