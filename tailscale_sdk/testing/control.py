@@ -12,6 +12,7 @@ from tailscale_sdk.testing.exchange import Answer, Refusal
 from tailscale_sdk.testing.passing import advance
 from tailscale_sdk.testing.snapshot_file import dump_state
 
+CONTROL_PREFIX = "/_control/"
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
@@ -30,7 +31,7 @@ def _answer(dispatcher: Dispatcher, request: Request) -> Any:
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     if name not in LOOPBACK_NAMES or "origin" in request.headers:
         raise Refusal(403, "control paths answer on loopback only")
-    wanted = (request.method, request.raw_path.removeprefix("/_control/"))
+    wanted = (request.method, request.raw_path.removeprefix(CONTROL_PREFIX))
     tailnet = dispatcher.tailnet
     if wanted == ("GET", "clock"):
         return {"now": tailnet.clock.text()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Awaitable, Callable
 
 import uvicorn
 from starlette.applications import Starlette
@@ -13,49 +12,48 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
 
-from tailscale_sdk.testing.control import answer_control
+from tailscale_sdk.testing.control import CONTROL_PREFIX, answer_control
 from tailscale_sdk.testing.dispatch import Dispatcher, Request, Response
 
 HOST = "127.0.0.1"
 BODY_CAP_BYTES = 32 * 1024 * 1024
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
-ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"]
 
 
 def build_application(dispatcher: Dispatcher) -> Starlette:
-    """Return the ASGI application: one endpoint for the API and one for the control paths."""
-
-    async def control(request: HttpRequest) -> HttpResponse:
-        return _to_http(answer_control(dispatcher, await _read(request)))
-
-    async def api(request: HttpRequest) -> HttpResponse:
-        return _to_http(dispatcher.answer(await _read(request)))
+    """Return the ASGI application: every path goes to the API, those below ``/_control`` beside it."""
 
     async def broken(request: HttpRequest, error: Exception) -> HttpResponse:
         return JSONResponse({"message": "internal server error"}, status_code=500)
 
-    return Starlette(
-        routes=[
-            Route("/_control/{rest:path}", _capped(control), methods=ALL_METHODS),
-            Route("/{rest:path}", _capped(api), methods=ALL_METHODS),
-        ],
-        exception_handlers={Exception: broken},
-    )
+    return Starlette(routes=[_Everything(dispatcher)], exception_handlers={Exception: broken})
 
 
-def _capped(
-    endpoint: Callable[[HttpRequest], Awaitable[HttpResponse]],
-) -> Callable[[HttpRequest], Awaitable[HttpResponse]]:
-    async def checked(request: HttpRequest) -> HttpResponse:
-        length = request.headers.get("content-length", "0")
+class _Everything(BaseRoute):
+    """Take every request: paths are told apart undecoded, since a segment may hold anything, even a line end."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return (Match.FULL if scope["type"] == "http" else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self._answer(HttpRequest(scope, receive))
+        await answer(scope, receive, send)
+
+    async def _answer(self, http: HttpRequest) -> HttpResponse:
+        length = http.headers.get("content-length", "0")
         if not length.isdigit() or int(length) > BODY_CAP_BYTES:
             return JSONResponse({"message": "the body is too large"}, status_code=413)
-        return await endpoint(request)
-
-    return checked
+        request = await _read(http)
+        if request.raw_path.startswith(CONTROL_PREFIX):
+            return _to_http(answer_control(self._dispatcher, request))
+        return _to_http(self._dispatcher.answer(request))
 
 
 async def _read(request: HttpRequest) -> Request:

@@ -31,7 +31,16 @@ def test_every_operation_has_a_handler(tailnet: FakeTailnet) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/nothing", "/tailnet/-/devices/", "/tailnet//devices", "/device", "/tailnet/-/devices/x/y"]
+    "path",
+    [
+        "/",
+        "/nothing",
+        "/tailnet/-/devices/",
+        "/tailnet//devices",
+        "/device",
+        "/tailnet/-/devices/x/y",
+        "/%0A",
+    ],
 )
 def test_unknown_paths_are_404(talk: Talk, path: str) -> None:
     assert "no such path" in talk.refused("GET", path, 404)
@@ -70,7 +79,9 @@ def test_segments_are_percent_decoded(talk: Talk) -> None:
     assert talk.get(f"/device/{encoded}")["nodeId"] == node_id
 
 
-@pytest.mark.parametrize("segment", ["a%2Fb", "%2e%2e", "%23", "%3F", "%00", "%E2%80%AE", "%20", "x" * 3000])
+@pytest.mark.parametrize(
+    "segment", ["a%2Fb", "%2e%2e", "%23", "%3F", "%00", "%E2%80%AE", "%0A", "%20", "x" * 3000]
+)
 def test_odd_segments_are_just_unknown_devices(talk: Talk, segment: str) -> None:
     assert "no device" in talk.refused("GET", f"/device/{segment}", 404)
 

@@ -26,6 +26,7 @@ ONLY_WITH_ALL: Final = frozenset(
         "distro",
     }
 )
+DATES: Final = ("created", "lastSeen", "expires")
 FIELDS: Final = ("default", "all")
 LABEL_MAX_CHARACTERS: Final = 63
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -45,8 +46,10 @@ def wants_all(call: Call) -> bool:
     return asked == "all"
 
 
-def present(device: JsonObject, *, everything: bool) -> JsonObject:
-    """Return a device as an answer shows it."""
+def present(tailnet: Tailnet, device: JsonObject, *, everything: bool) -> JsonObject:
+    """Return a device as an answer shows it; a plain tailnet has no empty dates."""
+    if tailnet.plain and any(device.get(name) == "" for name in DATES):
+        device = {**device, **{name: None for name in DATES if device.get(name) == ""}}
     if everything:
         return device
     return {name: value for name, value in device.items() if name not in ONLY_WITH_ALL}
@@ -78,7 +81,9 @@ def list_devices(call: Call) -> JsonObject:
     everything = wants_all(call)
     filters = [(name, value) for name, value in call.query if name != "fields"]
     found = call.tailnet.visible_devices(call.caller)
-    return {"devices": [present(d, everything=everything) for d in found if _passes(d, filters)]}
+    return {
+        "devices": [present(call.tailnet, d, everything=everything) for d in found if _passes(d, filters)]
+    }
 
 
 def _passes(device: JsonObject, filters: list[tuple[str, str]]) -> bool:
@@ -102,7 +107,8 @@ def _text(value: Any) -> str:
 def get_device(call: Call) -> JsonObject:
     """Read one device."""
     everything = wants_all(call)
-    return present(call.tailnet.device(call.path["deviceId"], call.caller), everything=everything)
+    device = call.tailnet.device(call.path["deviceId"], call.caller)
+    return present(call.tailnet, device, everything=everything)
 
 
 @handles("deleteDevice")
