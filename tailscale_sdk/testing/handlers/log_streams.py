@@ -65,11 +65,11 @@ def set_stream(call: Call) -> Answer:
     stream = _read_stream(call, kind)
     if _is_private(stream.get("url", "")):
         require(call.caller, "device_invites", "policy_file")
+    secrets = {name: call.field(name, str, False) for name in SECRETS}
     old = call.tailnet.log_streams.get(kind)
     call.tailnet.log_streams[kind] = stream
     call.tailnet.memory[f"stream/{kind}"] = {"since": call.tailnet.clock.text(), "looks": 0}
-    for name in SECRETS:
-        secret = call.field(name, str, False)
+    for name, secret in secrets.items():
         call.tailnet.secrets.pop(f"stream/{kind}/{name}", None)
         if secret:
             call.tailnet.secrets[f"stream/{kind}/{name}"] = secret
