@@ -1,0 +1,57 @@
+"""What the adapter's tests share: an embedded tailnet, and a client of a server over it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+from fastmcp import Client
+
+from mcp_adapter.safety import EVERY, Exposure
+from mcp_adapter.server import build_server
+from tailscale_sdk import AsyncTailscale
+from tailscale_sdk.testing import FakeTailnet
+
+ERAS = ("legacy", "auto")
+Connect = Callable[..., AbstractAsyncContextManager[Client[Any]]]
+
+
+@pytest.fixture
+def tailnet() -> Iterator[FakeTailnet]:
+    with FakeTailnet(devices=12, seed=11) as running:
+        yield running
+
+
+@pytest.fixture(params=ERAS)
+def era(request: pytest.FixtureRequest) -> str:
+    """Run a test in the handshake era and in the modern one."""
+    return str(request.param)
+
+
+def sdk_client(tailnet: FakeTailnet, **options: Any) -> AsyncTailscale:
+    """Make a client of the embedded tailnet that is not slowed down."""
+    return AsyncTailscale(api_key=tailnet.api_key, base_url=tailnet.base_url, rate_limit=None, **options)
+
+
+@pytest.fixture
+def connect(tailnet: FakeTailnet) -> Connect:
+    """Return a way to connect to a fresh server over the tailnet."""
+
+    @asynccontextmanager
+    async def connection(
+        exposure: Exposure | None = None, mode: str = "auto", **options: Any
+    ) -> AsyncIterator[Client[Any]]:
+        server = build_server(exposure or Exposure(write=EVERY), lambda: sdk_client(tailnet, **options))
+        async with Client(server, mode=mode) as client:  # type: ignore[arg-type]
+            yield client
+
+    return connection
+
+
+async def call(client: Client[Any], tool: str, **arguments: Any) -> tuple[dict[str, Any], str, bool]:
+    """Call a tool; return the structured form, the text, and whether it is an error."""
+    answer = await client.call_tool(tool, arguments, raise_on_error=False)
+    assert len(answer.content) == 1
+    return answer.structured_content or {}, answer.content[0].text, bool(answer.is_error)  # type: ignore[union-attr]
