@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from tailscale_sdk.testing import FakeTailnet
@@ -191,3 +192,14 @@ def test_a_batch_names_devices_that_are_there_and_ours(talk: Talk) -> None:
         body = {"nodes": {device: {"custom:x": {"value": 1}}}}
         talk.refused("PATCH", "/tailnet/-/device-attributes", status, json=body)
     assert "nodes" in talk.refused("PATCH", "/tailnet/-/device-attributes", 400, json={})
+
+
+def test_setting_the_same_value_again_answers_null_but_not_on_a_plain_tailnet(web: str, talk: Talk) -> None:
+    path, body = f"/device/{web}/attributes/custom:mine", {"value": "a"}
+    assert talk.post(path, body).json()["attributes"]["custom:mine"] == "a"
+    answer = httpx.post(
+        f"{talk.tailnet.base_url}/api/v2{path}", json=body, headers={"Authorization": f"Bearer {talk.token}"}
+    )
+    assert (answer.status_code, answer.content) == (200, b"null")
+    talk.tailnet.tailnet.plain = True
+    assert talk.post(path, body).json()["attributes"]["custom:mine"] == "a"

@@ -134,8 +134,12 @@ def get_attributes(call: Call) -> JsonObject:
 
 
 @handles("setCustomDevicePostureAttributes")
-def set_attribute(call: Call) -> JsonObject:
-    """Create or change one custom attribute."""
+def set_attribute(call: Call) -> JsonObject | None:
+    """Create or change one custom attribute.
+
+    The service has answered this with null where an object is described; which case brings it about is
+    not published. Here it is a value that was there already, never on a plain tailnet.
+    """
     device = own_device(call)
     key = check_key(call.path["attributeKey"])
     if "value" not in call.fields():
@@ -145,8 +149,9 @@ def set_attribute(call: Call) -> JsonObject:
     comment = check_comment(call.field("comment", str, False))
     check_type(call.tailnet.attributes, key, value)
     held = held_by(call.tailnet.attributes, device["nodeId"])
+    is_same = held["attributes"].get(key) == value
     _change(call, device, held, {key: (value, expiry)}, comment)
-    return _shown(held)
+    return None if is_same and not call.tailnet.plain else _shown(held)
 
 
 @handles("deleteCustomDevicePostureAttributes")
