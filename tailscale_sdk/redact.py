@@ -29,6 +29,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\U000e0000-\U000e007f]+"
 )
+_REST = r"[A-Za-z0-9_=-]*"
 _KIND = re.compile(r"tskey-[a-z]+-")
 # The children of httpcore's logger log for themselves: a filter of the parent does not see their records.
 _GUARDED = (
@@ -127,7 +128,8 @@ def redact(text: str) -> str:
     """
     for secret, mask in _known.forms:
         if secret in text:
-            text = text.replace(secret, mask)
+            # What hangs on to it is the rest of a longer secret, or of its encoding.
+            text = re.sub(re.escape(secret) + _REST, mask, text)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
