@@ -58,6 +58,11 @@ def test_the_secret_of_an_oauth_client_as_bearer_is_403(tailnet: FakeTailnet) ->
     assert Talk(tailnet, secret).refused("GET", "/tailnet/-/users", 403) == NO_PERMISSION
 
 
+def test_an_auth_key_opens_nothing(tailnet: FakeTailnet) -> None:
+    made = Talk(tailnet).post("/tailnet/-/keys", {"capabilities": {"devices": {"create": {}}}}).json()
+    assert Talk(tailnet, made["key"]).refused("GET", "/tailnet/-/users", 401) == BAD_TOKEN
+
+
 def test_keys_end_by_the_virtual_clock() -> None:
     with FakeTailnet(devices=0) as tailnet:
         talk = Talk(tailnet)

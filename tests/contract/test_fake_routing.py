@@ -11,7 +11,7 @@ import pytest
 
 from tailscale_sdk import OPERATIONS
 from tailscale_sdk.testing import FakeTailnet
-from tailscale_sdk.testing.exchange import HANDLERS
+from tailscale_sdk.testing.exchange import HANDLERS, handles
 from tests.contract.talk import Talk, named
 
 
@@ -134,3 +134,24 @@ def test_no_answer_names_the_server_software(talk: Talk) -> None:
     headers = talk.request("GET", "/tailnet/-/users").headers
     assert "server" not in headers
     assert headers["content-type"] == "application/json"
+
+
+def test_too_many_query_parameters_are_400(talk: Talk) -> None:
+    query = "&".join(f"a{number}=1" for number in range(201))
+    assert talk.refused("GET", f"/tailnet/-/devices?{query}", 400) == "the query has too many parameters"
+
+
+def test_a_fault_of_our_own_is_a_json_500(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(call: object) -> None:
+        raise LookupError("broken on purpose")
+
+    monkeypatch.setitem(HANDLERS, "listUsers", broken)
+    answer = httpx.get(
+        f"{talk.tailnet.base_url}/api/v2/tailnet/-/users", headers={"Authorization": f"Bearer {talk.token}"}
+    )
+    assert (answer.status_code, answer.json()) == (500, {"message": "internal server error"})
+
+
+def test_an_operation_has_one_handler() -> None:
+    with pytest.raises(ValueError, match="listUsers has a handler already"):
+        handles("listUsers")(lambda call: None)
