@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 from tailscale_sdk.errors import ConfigurationError
 from tailscale_sdk.testing import DEFAULT_DEVICES, DEFAULT_SEED, handlers
@@ -23,7 +23,23 @@ from tailscale_sdk.testing.snapshot_file import dump_state, load_state, read_sna
 from tailscale_sdk.testing.state import Tailnet
 from tailscale_sdk.testing.tokens import TOKEN_SECONDS, issue
 
-SnapshotSource = str | Path | Mapping[str, Any]
+
+class Exported(Protocol):
+    """Be a value that turns into a snapshot's JSON, such as a ``TailnetSnapshot``."""
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """Return the snapshot."""
+        ...
+
+
+SnapshotSource = str | Path | Mapping[str, Any] | Exported
+
+
+def build_snapshot(source: SnapshotSource) -> Mapping[str, Any]:
+    """Return the content of a snapshot that is given as a file, as JSON or as a value."""
+    if isinstance(source, str | Path):
+        return read_snapshot(source)
+    return source if isinstance(source, Mapping) else source.to_dict()
 
 
 def load_handlers() -> None:
@@ -41,7 +57,7 @@ class FakeTailnet:
     Args:
         devices: how many devices the seeded fleet has; ignored with a snapshot.
         seed: decides every name, id, key, address and time; the same seed gives the same bytes.
-        snapshot: snapshot file, or its content, to serve instead of a seeded fleet.
+        snapshot: snapshot file, its content or a ``TailnetSnapshot``, to serve instead of a seeded fleet.
         plain: no resend limits and nothing that breaks conformance with the API description.
         port: port on 127.0.0.1, 0 for any free one.
 
@@ -70,8 +86,7 @@ class FakeTailnet:
     def _fill(self, devices: int, snapshot: SnapshotSource | None) -> str:
         if snapshot is None:
             return seed_tailnet(self.tailnet, devices)
-        content = read_snapshot(snapshot) if isinstance(snapshot, str | Path) else snapshot
-        return load_state(self.tailnet, content)
+        return load_state(self.tailnet, build_snapshot(snapshot))
 
     @property
     def base_url(self) -> str:

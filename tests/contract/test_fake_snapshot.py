@@ -62,6 +62,15 @@ def test_the_smallest_snapshot_works() -> None:
             talk.get(f"/tailnet/-/{path}")
 
 
+def test_a_value_that_exports_itself_is_taken() -> None:
+    class Taken:
+        def to_dict(self) -> dict[str, Any]:
+            return {"devices": [DEVICE]}
+
+    with FakeTailnet(snapshot=Taken()) as tailnet:
+        assert [device["name"] for device in Talk(tailnet).devices()] == [DEVICE["name"]]
+
+
 def test_a_device_without_node_id_gets_its_id() -> None:
     device = {key: value for key, value in DEVICE.items() if key != "nodeId"}
     with FakeTailnet(snapshot={"devices": [device]}) as tailnet:
