@@ -51,7 +51,7 @@ class Description(NamedTuple):
 
 
 API_DESCRIPTION = Description(
-    "27c3c8f4325aeb8e9e5f7a47461e6a1b0d80f69ee57bfe02ea19197456200fc6", "2026-07-01"
+    "27c3c8f4325aeb8e9e5f7a47461e6a1b0d80f69ee57bfe02ea19197456200fc6", "2026-11-24"
 )
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType(
