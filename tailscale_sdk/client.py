@@ -178,6 +178,11 @@ class Tailscale(Namespace):
         }
         return cls(auth=found.credential, tailnet=found.tailnet, base_url=found.base_url, **rest)
 
+    @property
+    def tailnet(self) -> str:
+        """Return the tailnet of calls that name no other."""
+        return self._channel.tailnet
+
     @cached_property
     def with_raw_response(self) -> RawNamespace:
         """Return the same resources, answering whole responses."""
@@ -314,6 +319,11 @@ class AsyncTailscale(AsyncNamespace):
             if name not in {"api_key", "auth", "tailnet", "base_url"}
         }
         return cls(auth=found.credential, tailnet=found.tailnet, base_url=found.base_url, **rest)
+
+    @property
+    def tailnet(self) -> str:
+        """Return the tailnet of calls that name no other."""
+        return self._channel.tailnet
 
     @cached_property
     def with_raw_response(self) -> AsyncRawNamespace:

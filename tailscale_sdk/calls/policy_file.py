@@ -128,11 +128,13 @@ def validate_request(
     return validate_and_test_policy_file.build_request(tailnet, body=body)
 
 
-def preview_request(tailnet: str, policy: Policy, *, kind: str, preview_for: str) -> WireRequest:
+def preview_request(
+    tailnet: str, policy: Policy, *, kind: Literal["user", "ipport"], preview_for: str
+) -> WireRequest:
     """Build the preview of the rules that match a user or an address."""
     return preview_rule_matches.build_request(
         tailnet, body=as_body(policy), type=kind, preview_for=preview_for
-    )  # type: ignore[arg-type]  # open set
+    )
 
 
 def read_document(reply: Reply) -> PolicyDocument:

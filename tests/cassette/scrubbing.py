@@ -27,7 +27,7 @@ _KEEP_KIND = re.compile(r"tskey-([a-z]+)-[A-Za-z0-9_-]+")
 _SHAPES: dict[str, re.Pattern[str]] = {
     "Tailscale credential": re.compile(r"tskey-[a-z]+-(?!demo\b|scrubbed\b)[A-Za-z0-9]"),
     "JWT": re.compile(r"eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*"),
-    "bearer token": re.compile(r"(?i)\b(bearer|basic)\s+(?!scrubbed)[A-Za-z0-9+/=_.-]{6,}"),
+    "bearer token": re.compile(r"(?i)\b(bearer|basic)\s+(?!scrubbed)(?=\S*[0-9])[A-Za-z0-9+/=_.-]{6,}"),
     "e-mail address": re.compile(
         r"[A-Za-z0-9._%+-]+@(?!(?:[a-z0-9-]+\.)*example\.(?:com|org|net)\b)[A-Za-z0-9-]+\.[A-Za-z]{2,}"
     ),

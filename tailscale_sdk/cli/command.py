@@ -1,0 +1,103 @@
+"""Parse the command line, run one command, turn every failure into one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from tailscale_sdk._version import __version__
+from tailscale_sdk.cli.files import write_private
+from tailscale_sdk.cli.tables import table
+from tailscale_sdk.errors import ConfigurationError, HuJSONError, PolicyError, TailscaleError
+
+DONE, FINDINGS, WRONG_USE, API_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: words after the program's name; those of the process when left out.
+
+    Returns:
+        0 done, 1 findings, 2 wrong use, 3 the API could not be reached or refused, 130 interrupted.
+    """
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else WRONG_USE
+    command: Command = options.run
+    try:
+        return command(options)
+    except (ConfigurationError, HuJSONError, PolicyError) as error:
+        return _fail(error, WRONG_USE, as_json=options.json)
+    except TailscaleError as error:
+        return _fail(error, API_FAILED, as_json=options.json)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _fail(error: TailscaleError, code: int, *, as_json: bool) -> int:
+    text = json.dumps({"error": str(error)}, ensure_ascii=False) if as_json else f"tailscale-sdk: {error}"
+    print(text, file=sys.stdout if as_json else sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tailscale-sdk", description="Work with a tailnet from the command line."
+    )
+    parser.add_argument("--version", action="version", version=f"tailscale-sdk {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command", dest="command")
+    found = commands.add_parser("operations", help="list the 90 operations of the API and their methods")
+    found.add_argument(
+        "--json", action="store_true", help="print a JSON list with every field of an operation"
+    )
+    found.set_defaults(run=_operations)
+    found = commands.add_parser("snapshot", help="read a whole tailnet into one file, without any secret")
+    found.add_argument(
+        "--out", metavar="FILE", help="write here, readable by you alone, instead of standard output"
+    )
+    found.add_argument("--profile", metavar="NAME", help="named profile of tailscale-sdk/config.toml")
+    found.add_argument("--json", action="store_true", help="print errors as JSON too; the snapshot always is")
+    found.set_defaults(run=_snapshot)
+    return parser
+
+
+def _operations(options: argparse.Namespace) -> int:
+    from tailscale_sdk._generated.operations import OPERATIONS
+
+    if options.json:
+        print(json.dumps([operation._asdict() for operation in OPERATIONS.values()], indent=1))
+        return DONE
+    rows = [
+        (f"{o.resource}.{o.method}", o.effect, o.http_method, o.path, " ".join(o.scopes) or "-")
+        for o in OPERATIONS.values()
+    ]
+    print(table(("method", "effect", "http", "path", "scopes"), rows))
+    return DONE
+
+
+def _snapshot(options: argparse.Namespace) -> int:
+    from tailscale_sdk.client import Tailscale
+    from tailscale_sdk.operations.reading import take_snapshot
+
+    with Tailscale.from_env(options.profile) as client:
+        snapshot = take_snapshot(client)
+    missing = {name: reason for name, reason in snapshot.content["coverage"].items() if reason != "read"}
+    for name, reason in missing.items():
+        print(f"tailscale-sdk: {name} was not read: {reason}", file=sys.stderr)
+    if options.out is None:
+        sys.stdout.write(snapshot.to_json())
+        sys.stdout.flush()
+    else:
+        write_private(options.out, snapshot.to_json())
+        print(f"{len(snapshot.devices)} devices written to {options.out}", file=sys.stderr)
+    return DONE

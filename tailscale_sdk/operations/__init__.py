@@ -1,0 +1,1 @@
+"""What people do with a tailnet, made of several calls of the client."""
