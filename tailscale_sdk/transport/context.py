@@ -50,6 +50,7 @@ class CallContext:
     path: str
     retry_class: RetryClass
     scopes: tuple[str, ...]
+    scopes_mode: str
     options: Options
     started: float
     deadline: float = field(init=False)
@@ -73,6 +74,7 @@ class CallContext:
             path=operation.path,
             retry_class=operation.retry_class,
             scopes=operation.scopes,
+            scopes_mode=operation.scopes_mode,
             options=options,
             started=clock.monotonic(),
         )
@@ -106,6 +108,7 @@ class CallContext:
             "method": self.method,
             "path": self.path,
             "required_scopes": self.scopes,
+            "scopes_mode": self.scopes_mode,
             "request_id": reply.headers.get("x-request-id") or reply.headers.get("request-id"),
             "ambiguous": self._may_have_acted(nature),
             "body": reply.body,

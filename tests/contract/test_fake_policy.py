@@ -341,6 +341,11 @@ def test_tests_against_the_stored_policy_need_the_engine(ask: Ask) -> None:
         400,
         "test 0 must be an object with src, the source as a string",
     )
+    bad = [tests[0], {"src": "a@example.com", "deny": [{}]}]
+    assert ask.refused("POST", f"{ACL}/validate", json=bad) == (
+        400,
+        "test 1: every entry of deny must be a string",
+    )
 
 
 def test_preview_needs_the_engine_where_there_are_rules(ask: Ask) -> None:
@@ -367,6 +372,21 @@ def test_validate_and_preview_store_nothing(ask: Ask) -> None:
     ask.ok("POST", f"{ACL}/preview?type=user&previewFor=x", json={"acls": []})
     assert ask("GET", ACL).content == before
     assert len(ask.fake.ledger) == 0
+
+
+@pytest.mark.parametrize("depth", [50, 400, 5_000])
+def test_a_deep_policy_breaks_nothing(ask: Ask, depth: int) -> None:
+    content = b'{"deep": ' + b"[" * depth + b"]" * depth + b"}"
+    stored = ask("POST", ACL, content=content, headers={"Accept": "application/json"})
+    read = ask("GET", ACL, headers={"Accept": "application/json"})
+    assert {stored.status_code, read.status_code} <= {200, 400}
+
+
+def test_numbers_and_half_characters_of_a_policy_survive_as_json(ask: Ask) -> None:
+    content = b'{"big": 123456789012345678901234567890, "half": "\\ud800"}'
+    assert ask("POST", ACL, content=content, headers=HUJSON).content == content
+    view = ask("GET", ACL, headers={"Accept": "application/json"})
+    assert view.content == content.replace(b": ", b":").replace(b", ", b",")
 
 
 def test_scopes(ask_as: AskAs) -> None:

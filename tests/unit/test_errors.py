@@ -366,3 +366,20 @@ def test_reference_error_bodies(reference_data: Path) -> None:
         assert type(error) is CLASSES[case["status"]], case
         assert error.message == told
         assert told in str(error)
+
+
+def test_a_call_s_error_names_the_scopes_of_its_operation() -> None:
+    import httpx
+
+    from tailscale_sdk import Tailscale
+
+    wire = httpx.MockTransport(lambda request: httpx.Response(403, json={"message": "no"}))
+    with (
+        Tailscale(api_key="tskey-api-demo1", _wire=wire) as client,
+        pytest.raises(PermissionDeniedError) as caught,
+    ):
+        client.services.list_hosts("svc:web")
+    assert (caught.value.required_scopes, caught.value.scopes_mode) == (("services", "devices:core"), "all")
+    assert str(caught.value).startswith(
+        "listServiceHosts: 403 no. This takes the scopes services and devices:core,"
+    )

@@ -5,12 +5,14 @@ Source: https://github.com/tailscale/hujson and RFC 8259, RFC 6901, RFC 6902.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tailscale_sdk.errors import HuJSONError
 from tailscale_sdk.policy.hujson.formatting import format_value
 from tailscale_sdk.policy.hujson.parser import parse
-from tailscale_sdk.policy.hujson.patching import apply_patch, find_value
+from tailscale_sdk.policy.hujson.patching import apply_patch
 from tailscale_sdk.policy.hujson.tree import Member, Value
 
 __all__ = ["HuJSONError", "Member", "Value", "find", "format", "minimize", "parse", "patch", "standardize"]
@@ -52,17 +54,18 @@ def format(text: str | bytes) -> str:
     return format_value(parse(text))
 
 
-def patch(text: str | bytes, rfc6902: str | bytes) -> str:
+def patch(text: str | bytes, rfc6902: str | bytes | Sequence[Mapping[str, Any]]) -> str:
     """Apply an RFC 6902 patch to the text; every byte that is not concerned stays.
 
     Args:
         text: HuJSON.
-        rfc6902: the patch, an array of operations; it may be HuJSON itself.
+        rfc6902: the patch, an array of operations, as text (HuJSON too) or as data.
 
     Raises:
         HuJSONError: text or patch is not HuJSON, or an operation fails; nothing is applied then.
     """
-    return apply_patch(parse(text), parse(rfc6902)).pack()
+    operations = rfc6902 if isinstance(rfc6902, str | bytes) else json.dumps(list(rfc6902))
+    return apply_patch(parse(text), parse(operations)).pack()
 
 
 def find(text: str | bytes, json_pointer: str) -> Any:
@@ -75,5 +78,5 @@ def find(text: str | bytes, json_pointer: str) -> Any:
     Raises:
         HuJSONError: it is not HuJSON.
     """
-    found = find_value(parse(text), json_pointer)
+    found = parse(text).find(json_pointer)
     return found.data() if found is not None else None

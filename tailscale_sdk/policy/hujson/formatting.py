@@ -4,229 +4,184 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 
-from attrs import frozen
+from tailscale_sdk.policy.hujson.comments import Comment, Gap, read_gap, reindent
+from tailscale_sdk.policy.hujson.tree import Member, Value, first_of, last_of
 
-from tailscale_sdk.policy.hujson.tree import Member, Value
-
-_COMMENT = re.compile(r"//[^\n]*|/\*(?:[^*]|\*(?!/))*\*/")
-
-
-@frozen
-class Comment:
-    """Hold one comment and how many line ends stand before it."""
-
-    text: str
-    lines_before: int
-
-    @property
-    def ends_line(self) -> bool:
-        """Tell whether nothing can follow on the same line."""
-        return self.text.startswith("//")
-
-
-@frozen
-class Extra:
-    """Hold the comments between two tokens, and the line ends after the last one."""
-
-    comments: tuple[Comment, ...]
-    lines_after: int
-
-    @property
-    def breaks(self) -> bool:
-        """Tell whether what follows starts on another line."""
-        return self.lines_after > 0 or any(c.lines_before or c.ends_line for c in self.comments)
-
-
-def read_extra(text: str) -> Extra:
-    """Split what stands between two tokens into comments and line ends."""
-    comments, position = [], 0
-    for match in _COMMENT.finditer(text):
-        comments.append(Comment(match[0].rstrip(), text.count("\n", position, match.start())))
-        position = match.end()
-    return Extra(tuple(comments), text.count("\n", position))
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+# A step of the writer yields the steps inside it: the stack of what is open is a list, not Python's.
+Steps = Iterator["Steps"]
 
 
 def format_value(root: Value) -> str:
     """Return the canonical text of a document, with one final newline."""
-    writer = _Writer(standard=root.is_standard())
-    writer.document(root)
-    return writer.text() + "\n"
+    writer = _Writer(root)
+    waiting = [writer.document(root)]
+    while waiting:
+        inner = next(waiting[-1], None)
+        if inner is None:
+            waiting.pop()
+        else:
+            waiting.append(inner)
+    return writer.text()
 
 
 class _Writer:
-    def __init__(self, *, standard: bool) -> None:
+    def __init__(self, root: Value) -> None:
         self._parts: list[str] = []
-        self._standard = standard
+        self._line_must_end = False
+        self._standard = root.is_standard()
+        self._on_lines = _on_lines(root)
 
     def text(self) -> str:
-        """Return what was written, without white space at line ends."""
-        return re.sub(r"[ \t]+(?=\n|$)", "", "".join(self._parts))
+        """Return what was written, with one final newline."""
+        return "".join(self._parts) + "\n"
 
-    def document(self, root: Value) -> None:
-        """Write the outermost value with the comments around it."""
-        self._lead(read_extra(root.before), 0, opening=True)
-        self._value(root, 0)
-        self._tail(read_extra(root.after), 0)
-
-    def _value(self, value: Value, depth: int) -> None:
-        if value.kind == "literal":
-            self._parts.append(_canonical(value.literal))
-            return
-        opening, closing = ("{", "}") if value.kind == "object" else ("[", "]")
-        self._parts.append(opening)
-        if not value.children():
-            self._empty(read_extra(value.trailing or ""), depth)
-        elif _is_multiline(value):
-            self._lines(value, depth + 1)
-        else:
-            self._one_line(value, depth)
-        self._parts.append(closing)
-
-    def _empty(self, inside: Extra, depth: int) -> None:
-        if not inside.comments:
-            return
-        self._tail(inside, depth + 1)
-        self._parts.append("\n" + "\t" * depth if inside.breaks else " ")
-
-    def _one_line(self, value: Value, depth: int) -> None:
-        items = _items(value)
-        for index, item in enumerate(items):
-            first = item.name if isinstance(item, Member) else item
-            before = read_extra(first.before)
-            self._parts.append(" " if index and not before.comments else "")
-            self._inline(before.comments, leading=True)
-            self._parts.append(" " if before.comments else "")
-            self._item(item, depth, 0)
-            after = read_extra(_last(item).after)
-            self._inline(after.comments, leading=True)
-            self._parts.append(" " if after.comments else "")
-            if index < len(items) - 1:
-                self._parts.append(",")
-        trailing = read_extra(value.trailing or "")
-        if trailing.comments:
-            self._parts.append(",")
-            self._inline(trailing.comments, leading=True)
+    def _put(self, text: str, lines: int, depth: int, *, space: bool = True) -> None:
+        """Write a token after line ends and indentation, after a space, or at once."""
+        if lines or self._line_must_end:
+            self._parts.append("\n" * min(max(lines, 1), 2) + "\t" * depth)
+        elif space:
             self._parts.append(" ")
+        self._parts.append(text)
+        self._line_must_end = False
 
-    def _lines(self, value: Value, depth: int) -> None:
-        """Write one item after the other, each on the line it had, and the bracket on its own."""
-        items = _items(value)
-        widths = _name_widths(value)
+    def _comment(self, comment: Comment, lines: int, depth: int, *, space: bool = True) -> None:
+        self._put(reindent(comment.text, depth), lines, depth, space=space)
+        self._line_must_end = comment.ends_line
+
+    def document(self, root: Value) -> Steps:
+        """Write the outermost value with the comments around it."""
+        before = read_gap(root.before)
+        for index, comment in enumerate(before.comments):
+            self._comment(comment, comment.lines_before if index else 0, 0, space=index > 0)
+        lead = bool(before.comments)
+        yield self._value(root, 0, before.lines_after if lead else 0, space=lead)
+        for comment in read_gap(root.after).comments:
+            self._comment(comment, comment.lines_before, 0)
+
+    def _value(self, value: Value, depth: int, lines: int, *, space: bool) -> Steps:
+        if value.kind == "literal":
+            self._put(_canonical(value.literal), lines, depth, space=space)
+            return
+        opening, closing = "{}" if value.kind == "object" else "[]"
+        self._put(opening, lines, depth, space=space)
+        if not value.items():
+            self._nothing(read_gap(value.trailing), closing, depth)
+        elif id(value) in self._on_lines:
+            yield self._lines(value, closing, depth)
+        else:
+            yield self._row(value, closing, depth)
+
+    def _nothing(self, inside: Gap, closing: str, depth: int) -> None:
+        """Write the comments of an empty object or array."""
+        self._gap(inside, depth + 1, opening=True)
+        broken = bool(inside.comments) and inside.breaks
+        self._put(closing, int(broken), depth, space=bool(inside.comments))
+
+    def _row(self, value: Value, closing: str, depth: int) -> Steps:
+        """Write all items on one line; a comment stays on its side of the comma."""
+        items, trailing = value.items(), read_gap(value.trailing)
         for index, item in enumerate(items):
-            first = item.name if isinstance(item, Member) else item
-            before = read_extra(first.before)
-            self._between(before, depth, opening=index == 0)
-            self._item(item, depth, widths.get(index, 0))
-            last = index == len(items) - 1
-            after = read_extra(_last(item).after)
-            if not last or not self._standard:
-                self._parts.append(",")
-            self._tail(after, depth)
-        self._tail(read_extra(value.trailing or ""), depth)
-        self._parts.append("\n" + "\t" * (depth - 1))
+            before, after = read_gap(first_of(item).before), read_gap(last_of(item).after)
+            for comment in before.comments:
+                self._comment(comment, 0, depth)
+            yield self._item(item, depth, 0, 0, space=bool(index or before.comments))
+            for comment in after.comments:
+                self._comment(comment, 0, depth)
+            if index < len(items) - 1 or trailing.comments:
+                self._put(",", 0, depth, space=bool(after.comments))
+        for comment in trailing.comments:
+            self._comment(comment, 0, depth)
+        self._put(closing, 0, depth, space=bool(after.comments or trailing.comments))
 
-    def _item(self, item: Member | Value, depth: int, width: int) -> None:
+    def _lines(self, value: Value, closing: str, depth: int) -> Steps:
+        """Write items on the lines they had, the bracket on its own; comments follow the comma."""
+        items, gaps = value.items(), _gaps(value)
+        widths = _name_widths(value, gaps, self._on_lines)
+        for index, item in enumerate(items):
+            lines = self._gap(gaps[index], depth + 1, opening=index == 0)
+            yield self._item(item, depth + 1, lines, widths.get(index, 0), space=True)
+            if index < len(items) - 1 or not self._standard:
+                self._put(",", 0, depth, space=False)
+        self._gap(gaps[-1], depth + 1, opening=False)
+        self._put(closing, 1, depth)
+
+    def _gap(self, gap: Gap, depth: int, *, opening: bool) -> int:
+        """Write comments between items and return how many line ends come before the next one."""
+        for index, comment in enumerate(gap.comments):
+            first = opening and index == 0
+            self._comment(comment, min(comment.lines_before, 1) if first else comment.lines_before, depth)
+        return 1 if opening and not gap.comments else gap.lines_after
+
+    def _item(self, item: Member | Value, depth: int, lines: int, width: int, *, space: bool) -> Steps:
+        """Write an element or a member; after a line comment inside, the member goes on further right."""
         if isinstance(item, Value):
-            self._value(item, depth)
+            yield self._value(item, depth, lines, space=space)
             return
         name = _canonical(item.name.literal)
-        self._parts.append(name)
-        between, before = read_extra(item.name.after), read_extra(item.value.before)
-        self._tail(Extra(tuple(Comment(c.text, 0) for c in between.comments), 0), depth + 1)
-        broken = bool(between.comments) and between.comments[-1].ends_line
-        self._parts.append("\n" + "\t" * (depth + 1) if broken else " " if between.comments else "")
-        self._parts.append(":")
-        self._tail(Extra(tuple(Comment(c.text, 0) for c in before.comments), 0), depth + 1)
-        broken = bool(before.comments) and before.comments[-1].ends_line
-        self._parts.append("\n" + "\t" * (depth + 1) if broken else " " + " " * max(0, width - len(name)))
-        self._value(item.value, depth + 1 if broken else depth)
-
-    def _inline(self, comments: tuple[Comment, ...], *, leading: bool) -> None:
-        for comment in comments:
-            self._parts.append((" " if leading else "") + comment.text)
-
-    def _lead(self, extra: Extra, depth: int, *, opening: bool) -> None:
-        """Write comments before a value that starts the document."""
-        for index, comment in enumerate(extra.comments):
-            ended = index > 0 and extra.comments[index - 1].ends_line
-            if index or not opening:
-                self._parts.append(_line_ends(comment.lines_before, ended, depth) or " ")
-            self._parts.append(_reindent(comment.text, depth))
-        if extra.comments:
-            self._parts.append(_line_ends(extra.lines_after, extra.comments[-1].ends_line, depth) or " ")
-
-    def _between(self, extra: Extra, depth: int, *, opening: bool) -> None:
-        """Write comments before an item: those on the line of the item before stay there."""
-        ended, written = False, opening
-        for comment in extra.comments:
-            line = _line_ends(comment.lines_before, ended, depth)
-            if written and line and opening:
-                line = "\n" + "\t" * depth
-            self._parts.append((line or " ") + _reindent(comment.text, depth))
-            ended, written, opening = comment.ends_line, True, False
-        fresh = opening and not extra.comments
-        line = _line_ends(max(extra.lines_after, 1) if fresh else extra.lines_after, ended, depth)
-        self._parts.append("\n" + "\t" * depth if fresh else line or " ")
-
-    def _tail(self, extra: Extra, depth: int) -> None:
-        """Write comments after a value, each on the line it had."""
-        ended = False
-        for comment in extra.comments:
-            self._parts.append(
-                (_line_ends(comment.lines_before, ended, depth) or " ") + _reindent(comment.text, depth)
-            )
-            ended = comment.ends_line
+        self._put(name, lines, depth, space=space)
+        after_name, before_value = read_gap(item.name.after), read_gap(item.value.before)
+        for comment in after_name.comments:
+            self._comment(comment, 0, depth + 1)
+        self._put(":", 0, depth + 1, space=bool(after_name.comments))
+        for comment in before_value.comments:
+            self._comment(comment, 0, depth + 1)
+        self._parts.append(" " * (width - len(name)))
+        yield self._value(item.value, depth + self._line_must_end, 0, space=True)
 
 
-def _items(value: Value) -> list[Member | Value]:
-    return [*value.members, *value.elements]
+def _gaps(value: Value) -> list[Gap]:
+    """Return the gap before each item and the one before the closing bracket, commas left out."""
+    items = value.items()
+    befores = [*(read_gap(first_of(item).before) for item in items), read_gap(value.trailing)]
+    afters = [Gap(), *(read_gap(last_of(item).after) for item in items)]
+    return [after.then(before) for after, before in zip(afters, befores, strict=True)]
 
 
-def _ends_line(extra: str) -> bool:
-    return any(comment.ends_line for comment in read_extra(extra).comments)
+def _on_lines(root: Value) -> set[int]:
+    """Return the identities of the objects and arrays that are written over several lines."""
+    found: set[int] = set()
+    for value in reversed(list(root.walk())):
+        if value.items() and _breaks(value, found):
+            found.add(id(value))
+    return found
 
 
-def _last(item: Member | Value) -> Value:
-    return item.value if isinstance(item, Member) else item
-
-
-def _line_ends(count: int, ended: bool, depth: int) -> str:
-    """Return the line break before something: none, one, or one blank line."""
-    lines = max(count, 1) if ended else count
-    return "\n" * min(lines, 2) + "\t" * depth if lines else ""
-
-
-def _is_multiline(value: Value) -> bool:
-    items = _items(value)
-    firsts = [item.name if isinstance(item, Member) else item for item in items]
-    inner = [m for m in value.members if _ends_line(m.name.after) or _ends_line(m.value.before)]
-    edges = [_last(items[-1]).after, value.trailing or ""]
-    if any("\n" in first.before for first in firsts) or any("\n" in edge for edge in edges) or inner:
+def _breaks(value: Value, on_lines: set[int]) -> bool:
+    items = value.items()
+    edges = [*(first_of(item).before for item in items), last_of(items[-1]).after, value.trailing]
+    if any(edge and "\n" in edge and read_gap(edge).breaks for edge in edges):
         return True
-    return any(_ends_line(_last(item).after) for item in items) or any(
-        child.children() and _is_multiline(child) for child in value.children() if len(items) > 1
-    )
+    inner = [last_of(item).after for item in items]
+    inner += [part for member in value.members for part in (member.name.after, member.value.before)]
+    if any("//" in part and any(c.ends_line for c in read_gap(part).comments) for part in inner):
+        return True
+    return len(items) > 1 and any(id(child) in on_lines for child in value.children())
 
 
-def _name_widths(value: Value) -> dict[int, int]:
+def _name_widths(value: Value, gaps: list[Gap], on_lines: set[int]) -> dict[int, int]:
     """Return, by index, the width names are filled up to, so that values of neighbouring lines align."""
     widths: dict[int, int] = {}
     block: list[int] = []
 
     def close() -> None:
-        width = max((len(_canonical(value.members[i].name.literal)) for i in block), default=0)
+        width = max((len(_canonical(value.members[index].name.literal)) for index in block), default=0)
         widths.update(dict.fromkeys(block, width))
         block.clear()
 
     for index, member in enumerate(value.members):
-        before = read_extra(member.name.before)
-        blank = before.lines_after > 1 or any(c.lines_before > 1 for c in before.comments)
-        plain = not _COMMENT.search(member.name.after + member.value.before)
-        single = not (member.value.children() and _is_multiline(member.value)) and plain
-        if blank or not single or not (before.breaks or index == 0):
+        gap = gaps[index]
+        starts_line = gap.lines_after > 0 or (index == 0 and not gap.comments)
+        alignable = (
+            starts_line
+            and id(member.value) not in on_lines
+            and "/" not in member.name.after + member.value.before
+        )
+        if gap.has_blank_line or not alignable:
             close()
-        if single and (before.breaks or index == 0):
+        if alignable:
             block.append(index)
     close()
     return widths
@@ -237,34 +192,4 @@ def _canonical(literal: str) -> str:
     if not literal.startswith('"') or "\\" not in literal:
         return literal
     text = json.loads(literal)
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        return literal
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _common_prefix(indents: list[str]) -> str:
-    """Return the longest beginning that all share."""
-    shortest, longest = (min(indents), max(indents)) if indents else ("", "")
-    same = next((i for i, c in enumerate(shortest) if c != longest[i]), len(shortest))
-    return shortest[:same]
-
-
-def _reindent(comment: str, depth: int) -> str:
-    """Indent the lines of a block comment like the code around it."""
-    if "\n" not in comment:
-        return comment
-    first, *rest = comment.replace("\r", "").split("\n")
-    inner = [line for line in rest[:-1] if line.strip()]
-    closing = rest[-1].strip()
-    common = _common_prefix([line[: len(line) - len(line.lstrip())] for line in inner])
-    stripped = [line[len(common) :] if line.strip() else "" for line in rest[:-1]]
-    if closing != "*/":
-        stripped.append(rest[-1].strip())
-    starred = (
-        bool(inner) and all(line.startswith("*") for line in stripped if line) and closing.startswith("*")
-    )
-    margin = "\t" * depth + (" " if starred else "")
-    lines = [margin + line.rstrip() if line else "" for line in stripped]
-    if closing == "*/":
-        lines.append(margin + closing)
-    return "\n".join([first.rstrip(), *lines])
+    return literal if _SURROGATE.search(text) else json.dumps(text, ensure_ascii=False)

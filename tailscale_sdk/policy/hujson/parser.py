@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import re
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
 from tailscale_sdk.errors import HuJSONError
-from tailscale_sdk.policy.hujson.tree import Member, Value
+from tailscale_sdk.policy.hujson.tree import Kind, Member, Value
 
-MAX_DEPTH = 200
+MAX_DEPTH = 1000
+"""Objects and arrays within each other; a text nested deeper is refused."""
+
+_COMMENT = r"//[^\n]*+\n|/\*(?:[^*]++|\*(?!/))*+\*/"
+_ESCAPE = r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})'
+_CHARACTERS = rf'(?:[^"\\\x00-\x1f]++|{_ESCAPE})*+'
 # White space and comments, then at most one token; one match per token, no loop over characters.
 _TOKEN = re.compile(
-    r"(?P<extra>(?:[ \t\r\n]+|//[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/)*)"
-    r'(?:(?P<string>"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")'
-    r"|(?P<number>-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?![0-9A-Za-z_.+-])"
-    r"|(?P<word>(?:true|false|null)(?![0-9A-Za-z_]))"
-    r"|(?P<mark>[{}\[\],:]))?"
+    rf"((?:[ \t\r\n]++|{_COMMENT})*+)"
+    rf'("{_CHARACTERS}"'
+    r"|-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?(?![0-9A-Za-z_.+-])"
+    r"|(?:true|false|null)(?![0-9A-Za-z_])"
+    r"|[{}\[\],:])?"
 )
+_STRING_BEGUN = re.compile(rf'"{_CHARACTERS}')
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_KINDS: dict[str, Kind] = {"{": "object", "[": "array"}
+# Most values are literals: none of them needs lists of its own, and nothing can be added to this.
+_NOTHING: list[Any] = cast("list[Any]", ())
+_CLOSING = {"object": "}", "array": "]"}
 
 
 def parse(text: str | bytes, *, unique_names: bool = False) -> Value:
@@ -32,134 +42,191 @@ def parse(text: str | bytes, *, unique_names: bool = False) -> Value:
     """
     source = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
     tree = _Parser(source).document()
-    if unique_names and (twice := tree.duplicate_names()):
-        raise HuJSONError(f"hujson: the member {twice[0]} stands twice in its object")
+    if unique_names and (duplicates := tree.duplicates()):
+        _refuse_duplicate(source, *duplicates[0])
     return tree
 
 
+def _refuse_duplicate(source: str, pointer: str, first: Value, again: Value) -> NoReturn:
+    raise HuJSONError(
+        f"hujson: line {again.line}, column {again.column}: duplicate object member {pointer}"
+        f" (first at line {first.line}, column {first.column})",
+        line=again.line,
+        column=again.column,
+        offset=_offset(source, again.line, again.column),
+    )
+
+
+def _offset(source: str, line: int, column: int) -> int:
+    start = 0
+    for _ in range(line - 1):
+        start = source.index("\n", start) + 1
+    return start + len(source[start:].encode("utf-8")[: column - 1].decode("utf-8"))
+
+
 class _Parser:
+    """Hold the place in the text: the token read last and what stood before it."""
+
     def __init__(self, source: str) -> None:
-        self._source, self._position = source, 0
-        self._extra, self._kind, self._token, self._start = "", "", "", 0
+        self._source = source
+        self._extra, self._token = "", ""
+        self._start = self._end = 0
+        self._line = self._column = self._next_column = 1
+        self._ascii = source.isascii()
+        broken = None if self._ascii else _SURROGATE.search(source)
+        self._broken = broken.start() if broken else len(source) + 1
 
     def document(self) -> Value:
+        """Read the one value of the text and everything in it, with an own stack of what is open."""
         self._next()
-        value = self._value(0)
-        value.after = self._extra
-        if self._kind or self._start < len(self._source):
+        root = self._value()
+        inside = [root] if root.kind != "literal" else []
+        while inside:
+            if len(inside) > MAX_DEPTH:
+                self._fail(self._start, f"nested deeper than {MAX_DEPTH} levels")
+            composite = inside[-1]
+            if self._token == _CLOSING[composite.kind]:
+                self._close(inside.pop())
+                if inside:
+                    self._end_item(inside[-1], composite)
+                continue
+            value = self._item(composite)
+            if value.kind == "literal":
+                self._end_item(composite, value)
+            else:
+                inside.append(value)
+        root.after = self._extra
+        if self._start < len(self._source):
             self._invalid("after top-level value")
-        return value
+        return root
 
     def _next(self) -> None:
-        """Move to the next token, remembering what stood before it."""
-        match = _TOKEN.match(self._source, self._position)
-        if match is None:  # every part of the expression may be empty, so it always matches
-            self._fail(self._position, "unreadable")
-        self._extra = match["extra"]
-        self._start = match.end("extra")
-        self._kind = match.lastgroup if match.lastgroup not in {None, "extra"} else ""
-        self._token = self._source[self._start : match.end()]
-        self._position = match.end()
-        if bad := _SURROGATE.search(self._source, match.start(), match.end()):
-            where = self._comment_start(bad.start()) if bad.start() < self._start else self._start
-            self._fail(where, f"invalid UTF-8 in {'comment' if bad.start() < self._start else 'string'}")
-        if not self._kind and self._source.startswith(("//", "/*"), self._start):
-            self._fail(self._start, "parsing comment: unexpected EOF", at_end=True)
+        """Move to the next token, remembering what stood before it and where it begins."""
+        match = _TOKEN.match(self._source, self._end)
+        extra, token = match.groups("")  # type: ignore[union-attr]  # every part may be empty: it always matches
+        self._start, self._end = match.end(1), match.end()  # type: ignore[union-attr]
+        self._extra, self._token = extra, token
+        if extra:
+            lines = extra.count("\n")
+            self._line += lines
+            width = self._bytes(extra[extra.rindex("\n") + 1 :] if lines else extra)
+            self._column = width + 1 if lines else self._next_column + width
+        else:
+            self._column = self._next_column
+        self._next_column = self._column + self._bytes(token)
+        if self._broken < self._end:
+            self._refuse_encoding(self._start - len(extra))
+        if not token and self._source.startswith(("//", "/*"), self._start):
+            self._fail(self._start, "parsing comment: unexpected EOF")
 
-    def _value(self, depth: int) -> Value:
-        if depth > MAX_DEPTH:
-            self._fail(self._start, f"nested deeper than {MAX_DEPTH} levels")
-        before = self._extra
-        if self._kind in {"string", "number", "word"}:
-            value = Value("literal", self._token, before=before)
-            self._next()
-            return value
-        if self._token == "{" and self._kind:
-            return self._composite(Value("object", before=before), depth)
-        if self._token == "[" and self._kind:
-            return self._composite(Value("array", before=before), depth)
-        if self._at_end():
-            self._fail(self._start, "parsing value: unexpected EOF")
-        self._refuse_start()
-        return self._invalid("at start of value")
+    def _bytes(self, text: str) -> int:
+        return len(text) if self._ascii else _width(text)
 
-    def _composite(self, value: Value, depth: int) -> Value:
-        """Read members or elements up to the closing bracket."""
-        closing = "}" if value.kind == "object" else "]"
-        items: list[Member] | list[Value] = value.members if value.kind == "object" else value.elements
-        self._next()
-        while not (self._kind == "mark" and self._token == closing):
-            items.append(self._member(depth) if value.kind == "object" else self._value(depth + 1))  # type: ignore[arg-type]
-            last = items[-1].value if isinstance(items[-1], Member) else items[-1]
-            last.after = self._extra
-            if self._kind == "mark" and self._token == ",":
-                self._next()
-                value.trailing = self._extra
-            elif self._kind == "mark" and self._token == closing:
-                value.trailing = None
-            elif self._at_end():
-                self._fail(self._start, f"parsing {value.kind} after value: unexpected EOF")
-            else:
-                self._invalid(f"after {value.kind} value (expecting ',' or '{closing}')")
-        if not items:
-            value.trailing = self._extra or None
+    def _value(self) -> Value:
+        """Read a literal, or the opening bracket of a composite."""
+        token = self._token
+        if not token or token in "}],:":
+            self._refuse_value()
+        kind = _KINDS.get(token)
+        if kind is None:
+            value = Value("literal", token, _NOTHING, _NOTHING, self._extra, "", None, self._line, self._column)
+        else:
+            value = Value(kind, "", [], [], self._extra, "", None, self._line, self._column)
         self._next()
         return value
 
-    def _member(self, depth: int) -> Member:
-        if self._at_end():
-            self._fail(self._start, "parsing value: unexpected EOF")
-        if self._kind != "string":
-            if self._token == "," and self._kind:
-                self._invalid("at start of value")
-            self._refuse_start()
-            self._invalid("at start of object name")
-        name = Value("literal", self._token, before=self._extra)
-        self._next()
+    def _item(self, composite: Value) -> Value:
+        """Begin an element, or read the name of a member and begin its value."""
+        if composite.kind == "array":
+            value = self._value()
+            composite.elements.append(value)
+            return value
+        if self._token[:1] != '"':
+            self._refuse_name()
+        name = self._value()
         name.after = self._extra
-        if self._at_end():
-            self._fail(self._start, "parsing object after name: unexpected EOF")
         if self._token != ":":
+            if self._at_end():
+                self._fail(self._start, "parsing object after name: unexpected EOF")
             self._invalid("after object name (expecting ':')")
         self._next()
-        return Member(name, self._value(depth + 1))
+        value = self._value()
+        composite.members.append(Member(name, value))
+        return value
+
+    def _close(self, composite: Value) -> None:
+        if not composite.items():
+            composite.trailing = self._extra or None
+        self._next()
+
+    def _end_item(self, composite: Value, value: Value) -> None:
+        """Read what follows an item: a comma, or the closing bracket, which is left for the caller."""
+        value.after = self._extra
+        closing = _CLOSING[composite.kind]
+        if self._token == ",":
+            self._next()
+            composite.trailing = self._extra
+        elif self._token == closing:
+            composite.trailing = None
+        elif self._at_end():
+            self._fail(self._start, f"parsing {composite.kind} after value: unexpected EOF")
+        else:
+            self._invalid(f"after {composite.kind} value (expecting ',' or '{closing}')")
 
     def _at_end(self) -> bool:
-        return not self._kind and self._start >= len(self._source)
+        return self._start >= len(self._source)
 
-    def _refuse_start(self) -> None:
+    def _refuse_value(self) -> NoReturn:
+        if self._at_end():
+            self._fail(self._start, "parsing value: unexpected EOF")
+        self._refuse_string()
+        self._invalid("at start of value")
+
+    def _refuse_name(self) -> NoReturn:
+        if self._at_end():
+            self._fail(self._start, "parsing value: unexpected EOF")
+        self._refuse_string()
+        self._invalid("at start of value" if self._token == "," else "at start of object name")
+
+    def _refuse_string(self) -> None:
         """Say what is wrong inside a string that begins here."""
-        if not self._source.startswith('"', self._start):
+        begun = _STRING_BEGUN.match(self._source, self._start)
+        if begun is None:
             return
-        inside = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*').match(
-            self._source, self._start
-        )
-        end = inside.end() if inside else self._start
+        end = begun.end()
         if end >= len(self._source):
-            self._fail(self._start, "parsing string: unexpected EOF", at_end=True)
+            self._fail(end, "parsing string: unexpected EOF")
         what = "escape sequence" if self._source[end] == "\\" else f"character {_quote(self._source[end])}"
         self._fail(end, f"invalid {what} in string")
+
+    def _refuse_encoding(self, begin: int) -> NoReturn:
+        """Point at the comment or string in which bytes are no text."""
+        if self._broken >= self._start:
+            self._fail(self._start, "invalid UTF-8 in string")
+        comments = re.finditer(_COMMENT, self._source[begin : self._start])
+        start = max(
+            begin + comment.start() for comment in comments if begin + comment.start() <= self._broken
+        )
+        self._fail(start, "invalid UTF-8 in comment")
 
     def _invalid(self, where: str) -> NoReturn:
         self._fail(self._start, f"invalid character {_quote(self._source[self._start])} {where}")
 
-    def _comment_start(self, position: int) -> int:
-        found = [
-            m.start() for m in re.finditer(r"//[^\n]*|/\*(?:[^*]|\*(?!/))*\*/", self._source[: position + 1])
-        ]
-        return found[-1] if found else position
-
-    def _fail(self, position: int, message: str, *, at_end: bool = False) -> NoReturn:
-        if at_end and message.startswith("parsing comment"):
-            position = self._start
+    def _fail(self, position: int, message: str) -> NoReturn:
         before = self._source[:position]
-        if at_end and message.startswith("parsing string"):
-            before = self._source
         line = before.count("\n") + 1
-        column = len(before[before.rfind("\n") + 1 :].encode("utf-8", "surrogateescape")) + 1
+        column = _width(before[before.rfind("\n") + 1 :]) + 1
         raise HuJSONError(
             f"hujson: line {line}, column {column}: {message}", line=line, column=column, offset=position
         )
+
+
+def _width(text: str) -> int:
+    """Count the bytes of a text; a byte that was no UTF-8 counts as one."""
+    try:
+        return len(text.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _quote(character: str) -> str:

@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from typing import Any, NoReturn
 
 from tailscale_sdk.errors import HuJSONError
-from tailscale_sdk.policy.hujson.tree import Member, Value
+from tailscale_sdk.policy.hujson.placing import Own, insert, remove
+from tailscale_sdk.policy.hujson.tree import Member, Value, read_pointer
 
-_INDEX = re.compile(r"0|[1-9][0-9]*")
+_INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _NEEDS = {"add": "value", "replace": "value", "test": "value", "move": "from", "copy": "from", "remove": None}
-
-
-def find_value(root: Value, pointer: str) -> Value | None:
-    """Return the value that a JSON pointer names, or None."""
-    segments = _segments(pointer)
-    if segments is None:
-        return None
-    value: Value | None = root
-    for segment in segments:
-        value = _child(value, segment) if value is not None else None
-    return value
-
-
-def _segments(pointer: str) -> list[str] | None:
-    if pointer == "":
-        return []
-    if not pointer.startswith("/"):
-        return None
-    return [part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/")]
-
-
-def _child(value: Value, segment: str) -> Value | None:
-    if value.kind == "object":
-        return next((m.value for m in reversed(value.members) if m.name.data() == segment), None)
-    if value.kind == "array" and _INDEX.fullmatch(segment) and int(segment) < len(value.elements):
-        return value.elements[int(segment)]
-    return None
 
 
 def apply_patch(root: Value, patch: Value) -> Value:
@@ -49,10 +23,10 @@ def apply_patch(root: Value, patch: Value) -> Value:
     """
     if patch.kind != "array":
         raise HuJSONError("hujson: patch must be a JSON array")
-    holder = Value("array", elements=[copy.deepcopy(root)])
+    document = root.copy()
     for index, operation in enumerate(patch.elements):
-        _Operation(index, operation).apply(holder)
-    return holder.elements[0]
+        _Operation(index, operation).apply(document)
+    return document
 
 
 class _Operation:
@@ -62,159 +36,117 @@ class _Operation:
         self._index = index
         if node.kind != "object":
             self._fail("must be a JSON object")
-        fields = {member.name.data(): member.value for member in node.members}
+        fields = {member.name.text(): member.value for member in node.members}
         self.name = self._text(fields, "op")
         if "op" in fields and self.name not in _NEEDS:
-            self._fail(f"unknown operation {json.dumps(self.name)}")
+            self._fail(f"unknown operation {_quote(self.name)}")
         self.path, self.source = self._text(fields, "path"), self._text(fields, "from")
         self.value = fields.get("value")
         for required in ("op", "path", _NEEDS.get(self.name or "")):
             if required is not None and required not in fields:
-                self._fail(f"missing required member {json.dumps(required)}")
+                self._fail(f"missing required member {_quote(required)}")
 
     def _text(self, fields: dict[str, Value], name: str) -> str:
         if name not in fields:
             return ""
-        data = fields[name].data()
-        if not isinstance(data, str):
-            self._fail(f"member {json.dumps(name)} must be a JSON string")
-        return data
+        if not fields[name].literal.startswith('"'):
+            self._fail(f"member {_quote(name)} must be a JSON string")
+        return fields[name].text()
 
     def _fail(self, message: str) -> NoReturn:
         raise HuJSONError(f"hujson: patch operation {self._index}: {message}")
 
-    def apply(self, holder: Value) -> None:
-        """Change the document below a holder."""
-        root = holder.elements[0]
+    def apply(self, root: Value) -> None:
+        """Change a document."""
         if self.name in {"move", "copy"}:
-            if f"{self.path}/".startswith(f"{self.source}/") or self.source == "":
-                self._fail(f"cannot {self.name} {json.dumps(self.source)} into {json.dumps(self.path)}")
-            value = copy.deepcopy(self._existing(root, self.source)).bare()
-            if self.name == "move":
-                self._remove(holder, self.source)
-            self._add(holder, self.path, value)
+            self._transfer(root)
         elif self.name == "remove":
-            self._remove(holder, self.path)
+            self._remove(root, self.path)
         elif self.name == "test":
             if not _same(self._existing(root, self.path).data(), self._given().data()):
-                self._fail(f"values differ at {json.dumps(self.path)}")
+                self._fail(f"values differ at {_quote(self.path)}")
         elif self.name == "replace":
-            self._replace(self._existing(root, self.path), self._given())
+            _become(self._existing(root, self.path), self._given())
         else:
-            self._add(holder, self.path, self._given())
+            self._add(root, self.path, self._given(), Own())
+
+    def _transfer(self, root: Value) -> None:
+        """Move or copy; what moves takes its comments along."""
+        if f"{self.path}/".startswith(f"{self.source}/") or self.source == "":
+            self._fail(f"cannot {self.name} {_quote(self.source)} into {_quote(self.path)}")
+        value = self._existing(root, self.source).bare()
+        own = self._remove(root, self.source) if self.name == "move" else Own()
+        self._add(root, self.path, value, own)
 
     def _given(self) -> Value:
         if self.value is None:
             self._fail('missing required member "value"')
-        return copy.deepcopy(self.value).bare()
+        return self.value.bare()
 
     def _existing(self, root: Value, pointer: str) -> Value:
-        found = find_value(root, pointer)
+        found = root.find(pointer)
         if found is None:
             self._fail("value not found")
         return found
 
-    def _parent(self, holder: Value, pointer: str) -> tuple[Value, str]:
-        segments = _segments(pointer)
+    def _parent(self, root: Value, pointer: str) -> tuple[Value, str]:
+        segments = read_pointer(pointer)
         if not segments:
             self._fail("value not found")
-        parent = self._existing(holder.elements[0], pointer[: pointer.rindex("/")])
-        return parent, segments[-1]
+        return self._existing(root, pointer[: pointer.rindex("/")]), segments[-1]
 
-    @staticmethod
-    def _replace(old: Value, new: Value) -> None:
-        for name in ("kind", "literal", "members", "elements", "trailing"):
-            setattr(old, name, getattr(new, name))
-
-    def _add(self, holder: Value, pointer: str, value: Value) -> None:
+    def _add(self, root: Value, pointer: str, value: Value, own: Own) -> None:
         if pointer == "":
-            self._replace(holder.elements[0], value)
+            _become(root, value)
             return
-        parent, segment = self._parent(holder, pointer)
+        parent, segment = self._parent(root, pointer)
         if parent.kind == "object":
-            present = _child(parent, segment)
+            present = parent.child(segment)
             if present is not None:
-                self._replace(present, value)
-                return
-            parent.members.append(Member(Value("literal", json.dumps(segment, ensure_ascii=False)), value))
-            _move_after(parent, len(parent.members) - 1)
-        elif parent.kind == "array":
-            count = len(parent.elements)
-            if segment != "-" and not (_INDEX.fullmatch(segment) and int(segment) <= count):
-                self._fail("value not found")
-            index = count if segment == "-" else int(segment)
-            parent.elements.insert(index, value)
-            if index == count:
-                _move_after(parent, index)
-        else:
+                _become(present, value)
+            else:
+                name = Value("literal", _quote(segment))
+                insert(parent, len(parent.members), Member(name, value), own)
+            return
+        count = len(parent.elements)
+        if segment == "-":
+            segment = str(count)
+        if parent.kind != "array" or not _INDEX.fullmatch(segment) or int(segment) > count:
             self._fail("value not found")
+        insert(parent, int(segment), value, own)
 
-    def _remove(self, holder: Value, pointer: str) -> None:
+    def _remove(self, root: Value, pointer: str) -> Own:
         if pointer == "":
             self._fail("cannot remove root value")
-        self._existing(holder.elements[0], pointer)
-        parent, segment = self._parent(holder, pointer)
-        names = [member.name.data() for member in parent.members]
-        index = len(names) - 1 - names[::-1].index(segment) if parent.kind == "object" else int(segment)
-        _remove_at(parent, index)
+        gone = self._existing(root, pointer)
+        parent, _ = self._parent(root, pointer)
+        index = next(index for index, child in enumerate(parent.children()) if child is gone)
+        return remove(parent, index)
 
 
-def _move_after(parent: Value, index: int) -> None:
-    """Let the new last value end as the former last one did, so that the bracket stays where it was."""
-    items = parent.children()
-    if index > 0:
-        items[index].after, items[index - 1].after = items[index - 1].after, ""
-    elif parent.trailing is not None:
-        # An empty composite keeps its inside in `trailing`; it now stands behind the only value.
-        items[0].after, parent.trailing = parent.trailing, None
+def _become(old: Value, new: Value) -> None:
+    """Replace a value where it stands: what is around it stays."""
+    old.kind, old.literal, old.trailing = new.kind, new.literal, new.trailing
+    old.members, old.elements = new.members, new.elements
 
 
-def _remove_at(parent: Value, index: int) -> None:
-    """Take one item out; a comment at the end of the line before it belongs to the item before it."""
-    items: list[Any] = parent.members if parent.kind == "object" else parent.elements
-    removed = items.pop(index)
-    first = _first(removed)
-    last = removed.value if isinstance(removed, Member) else removed
-    if index < len(items):
-        following = _first(items[index])
-        following.before = _joined(first.before, following.before)
-    elif parent.trailing is not None and items:
-        parent.trailing = _joined(first.before, parent.trailing)
-    elif items:
-        previous = parent.children()[-1]
-        head = (
-            first.before[: first.before.index("\n") + 1]
-            if "\n" in first.before and "/" in first.before
-            else ""
-        )
-        tail = last.after[last.after.index("\n") + 1 :] if head and "\n" in last.after else last.after
-        previous.after += head + tail
-    else:
-        parent.trailing = last.after if "/" in last.after or "\n" in last.after else None
-
-
-def _first(item: Any) -> Value:
-    found: Value = item.name if isinstance(item, Member) else item
-    return found
-
-
-def _joined(removed: str, following: str) -> str:
-    """Join the line end before a removed item with the lines above the next one."""
-    if "\n" not in removed:
-        return following
-    head = removed[: removed.index("\n") + 1]
-    if "\n" in following:
-        return head + following[following.index("\n") + 1 :]
-    return head + removed[removed.rindex("\n") + 1 :]
+def _quote(text: str) -> str:
+    """Write a string literal, escaped as little as UTF-8 allows."""
+    return json.dumps(text, ensure_ascii=_SURROGATE.search(text) is not None)
 
 
 def _same(left: Any, right: Any) -> bool:
     """Compare JSON data: a boolean is no number, 1 and 1.0 are the same."""
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in left)
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(_same(a, b) for a, b in zip(left, right, strict=True))
-    numbers = isinstance(left, int | float) and isinstance(right, int | float)
-    return bool(left == right) and (numbers or type(left) is type(right))
+    waiting = [(left, right)]
+    while waiting:
+        one, other = waiting.pop()
+        if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+            waiting.extend((one[name], other[name]) for name in one)
+        elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+            waiting.extend(zip(one, other, strict=True))
+        elif isinstance(one, dict | list | bool) or isinstance(other, dict | list | bool):
+            if one is not other:
+                return False
+        elif one != other:
+            return False
+    return True

@@ -1,23 +1,25 @@
-"""The lossless tree: every value keeps the white space and comments around it."""
+"""The lossless tree: every value keeps the white space and comments around it, and where it stood."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple
 
 from attrs import define, field
 
-_NEITHER_LINE = re.compile(r"[^\r\n\t ]")
+_INK = re.compile(r"[^\r\n\t ]+")
+_INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
 Kind = Literal["literal", "object", "array"]
 
 
 def blank(extra: str) -> str:
     """Turn comments into white space of the same number of bytes; line ends and tabs stay."""
-    return "".join(" " * len(c.encode("utf-8")) if _NEITHER_LINE.match(c) else c for c in extra)
+    return _INK.sub(lambda match: " " * len(match[0].encode("utf-8")), extra)
 
 
-@define
+@define(eq=False)
 class Value:
     """Hold one value with what stands around it.
 
@@ -28,7 +30,10 @@ class Value:
         elements: elements of an array.
         before: white space and comments before the value.
         after: white space and comments between the value and what follows it.
-        trailing: what stands between a trailing comma and the closing bracket; None without one.
+        trailing: what stands between a trailing comma and the closing bracket, None without one; in
+            an empty object or array, what stands between the brackets.
+        line, column: where the value began in the text that was read, from 1, columns in bytes; 0 for
+            a value that came with a patch.
     """
 
     kind: Kind
@@ -38,64 +43,140 @@ class Value:
     before: str = ""
     after: str = ""
     trailing: str | None = None
+    line: int = 0
+    column: int = 0
 
     def pack(self) -> str:
         """Return the text, byte for byte as it was read unless something was changed."""
-        parts: list[str] = []
-        _pack(self, parts, lambda extra: extra, trailing_commas=True)
-        return "".join(parts)
+        return _pack(self, extra=str, trailing_comma=",")
 
     def standardized(self) -> str:
-        """Return plain JSON of the same length."""
-        parts: list[str] = []
-        _pack(self, parts, blank, trailing_commas=False)
-        return "".join(parts)
+        """Return plain JSON with the same number of bytes."""
+        return _pack(self, extra=blank, trailing_comma=" ")
 
     def minimized(self) -> str:
         """Return plain JSON without white space."""
-        parts: list[str] = []
-        _pack(self, parts, lambda extra: "", trailing_commas=None)
-        return "".join(parts)
+        return _pack(self, extra=lambda extra: "", trailing_comma="")
 
     def data(self) -> Any:
         """Return the value as Python data; of two members of one name the last counts."""
-        if self.kind == "object":
-            return {member.name.data(): member.value.data() for member in self.members}
-        if self.kind == "array":
-            return [element.data() for element in self.elements]
-        return json.loads(self.literal)
+        top: list[Any] = [None]
+        waiting: list[tuple[Any, Any, Value]] = [(top, 0, self)]
+        while waiting:
+            place, key, value = waiting.pop()
+            if value.kind == "literal":
+                place[key] = _read_literal(value.literal)
+            elif value.kind == "array":
+                place[key] = elements = [None] * len(value.elements)
+                waiting.extend((elements, index, child) for index, child in enumerate(value.elements))
+            else:
+                names = [member.name.text() for member in value.members]
+                inside: dict[str, Any] = dict.fromkeys(names)
+                place[key] = inside
+                waiting.extend(
+                    (inside, name, member.value) for name, member in _backwards(names, value.members)
+                )
+        return top[0]
+
+    def text(self) -> str:
+        """Return what a string literal says."""
+        data: str = _read_literal(self.literal)
+        return data
+
+    def items(self) -> Sequence[Member | Value]:
+        """Return the members of an object or the elements of an array."""
+        return self.members if self.kind == "object" else self.elements
 
     def children(self) -> list[Value]:
         """Return what a composite holds, in order: for an object the member values."""
         return [member.value for member in self.members] if self.kind == "object" else self.elements
 
-    def bare(self) -> Value:
-        """Return the value without what stands around it."""
-        return Value(self.kind, self.literal, self.members, self.elements, trailing=self.trailing)
+    def child(self, segment: str) -> Value | None:
+        """Return what one segment of a JSON pointer names below this value, or None."""
+        if self.kind == "object":
+            return next(
+                (member.value for member in reversed(self.members) if member.name.text() == segment), None
+            )
+        if self.kind == "array" and _INDEX.fullmatch(segment) and int(segment) < len(self.elements):
+            return self.elements[int(segment)]
+        return None
+
+    def find(self, pointer: str) -> Value | None:
+        """Return the value that a JSON pointer (RFC 6901) names, or None where there is nothing."""
+        segments = read_pointer(pointer)
+        value: Value | None = None if segments is None else self
+        for segment in segments or ():
+            value = value.child(segment) if value is not None else None
+        return value
 
     def is_standard(self) -> bool:
         """Tell whether the text is plain JSON: no comment, no trailing comma."""
-        if "/" in self.before or "/" in self.after or self.trailing is not None:
-            return False
-        names = [member.name for member in self.members]
-        return all(child.is_standard() for child in (*names, *self.children()))
+        return all(
+            "/" not in value.before and "/" not in value.after and value.trailing is None
+            for value in self.walk()
+        )
 
-    def duplicate_names(self, path: str = "") -> list[str]:
-        """Return the JSON pointer of each member whose name its object has already."""
-        found, seen = [], set()
-        for member in self.members:
-            name = member.name.data()
-            place = f"{path}/{escape(name)}"
-            if name in seen:
-                found.append(place)
-            seen.add(name)
-            found += member.value.duplicate_names(place)
-        for index, element in enumerate(self.elements):
-            found += element.duplicate_names(f"{path}/{index}")
-        return found
+    def walk(self) -> Iterator[Value]:
+        """Yield this value and everything in it, names included; what holds something comes before it."""
+        waiting = [self]
+        while waiting:
+            value = waiting.pop()
+            yield value
+            waiting.extend(member.name for member in value.members)
+            waiting.extend(value.children())
+
+    def duplicates(self) -> list[Duplicate]:
+        """Return each member whose object has one of that name already, in the order of the text."""
+        found: list[Duplicate] = []
+        waiting = [("", self)]
+        while waiting:
+            path, value = waiting.pop()
+            seen: dict[str, Value] = {}
+            for member in value.members:
+                name = member.name.text()
+                place = f"{path}/{escape(name)}"
+                if name in seen:
+                    found.append(Duplicate(place, seen[name], member.name))
+                seen.setdefault(name, member.name)
+                waiting.append((place, member.value))
+            waiting.extend((f"{path}/{index}", child) for index, child in enumerate(value.elements))
+        return sorted(found, key=lambda duplicate: (duplicate.again.line, duplicate.again.column))
+
+    def copy(self) -> Value:
+        """Return the same value once more, sharing nothing."""
+        top = self._alone()
+        waiting = [(self, top)]
+        while waiting:
+            old, new = waiting.pop()
+            for member in old.members:
+                new.members.append(Member(member.name._alone(), member.value._alone()))
+                waiting.append((member.value, new.members[-1].value))
+            for element in old.elements:
+                new.elements.append(element._alone())
+                waiting.append((element, new.elements[-1]))
+        return top
+
+    def bare(self) -> Value:
+        """Return a copy without what stands around it, and without a place."""
+        value = self.copy()
+        for part in value.walk():
+            part.line = part.column = 0
+        value.before = value.after = ""
+        return value
+
+    def _alone(self) -> Value:
+        return Value(
+            self.kind,
+            self.literal,
+            before=self.before,
+            after=self.after,
+            trailing=self.trailing,
+            line=self.line,
+            column=self.column,
+        )
 
 
-@define
+@define(eq=False)
 class Member:
     """Hold one member of an object."""
 
@@ -103,32 +184,77 @@ class Member:
     value: Value
 
 
+class Duplicate(NamedTuple):
+    """Name a member that stands twice: its pointer, the first name and the one that stands again."""
+
+    pointer: str
+    first: Value
+    again: Value
+
+
 def escape(name: str) -> str:
     """Write a name as a segment of a JSON pointer."""
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def _pack(value: Value, parts: list[str], extra: Any, trailing_commas: bool | None) -> None:
-    """Append the text of a value; trailing commas stay (True), become a space (False) or go (None)."""
-    parts.append(extra(value.before))
-    if value.kind == "literal":
-        parts.append(value.literal)
-    else:
-        opening, closing = ("{", "}") if value.kind == "object" else ("[", "]")
+def read_pointer(pointer: str) -> list[str] | None:
+    """Split a JSON pointer into its segments, or return None where it is none."""
+    if pointer == "":
+        return []
+    if not pointer.startswith("/"):
+        return None
+    return [segment.replace("~1", "/").replace("~0", "~") for segment in pointer[1:].split("/")]
+
+
+def first_of(item: Member | Value) -> Value:
+    """Return the first value of an item: an element itself, or a member's name."""
+    return item.name if isinstance(item, Member) else item
+
+
+def last_of(item: Member | Value) -> Value:
+    """Return the last value of an item: an element itself, or a member's value."""
+    return item.value if isinstance(item, Member) else item
+
+
+def _backwards(names: list[str], members: list[Member]) -> Iterator[tuple[str, Member]]:
+    """Pair names and members from the last to the first: a stack then reads them in order."""
+    return zip(reversed(names), reversed(members), strict=True)
+
+
+def _read_literal(literal: str) -> Any:
+    if literal[0] == '"' and "\\" not in literal:
+        return literal[1:-1]
+    try:
+        return json.loads(literal)
+    except ValueError:
+        # Python refuses to read integers of thousands of digits; as a number they are beyond any range.
+        return float(literal)
+
+
+def _pack(root: Value, *, extra: Callable[[str], str], trailing_comma: str) -> str:
+    """Write a tree with an own stack, so that no depth of nesting is too deep."""
+    parts: list[str] = []
+    waiting: list[Value | str] = [root]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            parts.append(value)
+            continue
+        parts.append(extra(value.before))
+        if value.kind == "literal":
+            parts += value.literal, extra(value.after)
+            continue
+        opening, closing = "{}" if value.kind == "object" else "[]"
         parts.append(opening)
-        items: list[Member | Value] = [*value.members, *value.elements]
-        for index, item in enumerate(items):
-            if index:
-                parts.append(",")
-            if isinstance(item, Member):
-                _pack(item.name, parts, extra, trailing_commas)
-                parts.append(":")
-                _pack(item.value, parts, extra, trailing_commas)
-            else:
-                _pack(item, parts, extra, trailing_commas)
+        waiting += extra(value.after), closing
+        items = value.items()
         if value.trailing is not None:
-            if value.members or value.elements:
-                parts.append("," if trailing_commas else " " if trailing_commas is False else "")
-            parts.append(extra(value.trailing))
-        parts.append(closing)
-    parts.append(extra(value.after))
+            waiting += extra(value.trailing), trailing_comma if items else ""
+        for index, item in reversed(list(enumerate(items))):
+            if isinstance(item, Member):
+                waiting += item.value, ":", item.name
+            else:
+                waiting.append(item)
+            if index:
+                waiting.append(",")
+    return "".join(parts)

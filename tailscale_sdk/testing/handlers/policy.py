@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tailscale_sdk.errors import HuJSONError
 from tailscale_sdk.policy import hujson
-from tailscale_sdk.testing.exchange import Answer, Call, Refusal, handles
+from tailscale_sdk.testing.exchange import Answer, Call, Refusal, handles, typed
 from tailscale_sdk.testing.policy_checks import breaks_service, find_problem, missing_engine
 from tailscale_sdk.testing.policy_text import UNTOUCHED, json_view, policy_etag
 from tailscale_sdk.testing.state import JsonObject
@@ -128,8 +128,7 @@ def validate_policy(call: Call) -> JsonObject:
     content = _read_hujson(call)
     if isinstance(content, list):
         for index, test in enumerate(content):
-            if not isinstance(test, dict) or not isinstance(test.get("src"), str):
-                raise Refusal(400, f"test {index} must be an object with src, the source as a string")
+            _check_test(index, test)
         _require_engine("tests" if content else None)
         return {}
     if not isinstance(content, dict):
@@ -139,6 +138,14 @@ def validate_policy(call: Call) -> JsonObject:
         return {"message": problem}
     _require_engine(missing_engine(content))
     return {}
+
+
+def _check_test(index: int, test: Any) -> None:
+    if not isinstance(test, dict) or not isinstance(test.get("src"), str):
+        raise Refusal(400, f"test {index} must be an object with src, the source as a string")
+    for name in ("accept", "deny"):
+        for target in typed(test.get(name) or [], list, f"test {index}: {name}"):
+            typed(target, str, f"test {index}: every entry of {name}")
 
 
 @handles("previewRuleMatches")
