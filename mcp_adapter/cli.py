@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
@@ -203,6 +204,11 @@ def _guard_process() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def _leave(number: int, frame: object) -> NoReturn:
+    """End at once on Ctrl-C: the thread that waits for stdin cannot be woken, so waiting for it would hang."""
+    os._exit(INTERRUPTED)
+
+
 def _serve(options: argparse.Namespace) -> None:
     environ: Mapping[str, str] = {} if options.demo else os.environ
     if options.demo and options.profile:
@@ -220,6 +226,7 @@ def _serve(options: argparse.Namespace) -> None:
         server = build_server(exposure, make_client)
         gc.freeze()
         gc.enable()
+        signal.signal(signal.SIGINT, _leave)
         server.run("stdio", show_banner=False)
 
 

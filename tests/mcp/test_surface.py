@@ -36,7 +36,7 @@ def actions_of(spec: ToolSpec) -> list[str]:
 
 def test_the_surface_is_the_reviewed_one() -> None:
     wanted = reviewed()
-    assert TOOL_IDS == list(wanted)
+    assert list(wanted) == TOOL_IDS
     assert {spec.name: actions_of(spec) for spec in TOOLS} == {
         name: actions for name, (_, actions) in wanted.items()
     }
