@@ -29,7 +29,7 @@ def synchronous() -> None:
         created: datetime | None = devices[0].created
         tags: list[str] = devices[0].tags
         client.devices.set_tags("n1CNTRL", tags=["tag:web"])
-        nothing: None = client.devices.set_name("n1CNTRL", name="web-1")
+        client.devices.set_name("n1CNTRL", name="web-1")
         routes: DeviceRoutes = client.devices.set_routes("n1CNTRL", routes=["10.0.0.0/24"])
         policy: PolicyDocument = client.policy.get()
         stored: PolicyDocument = client.policy.set(policy.text, if_match=policy.etag)
@@ -40,7 +40,7 @@ def synchronous() -> None:
         answer = client.request("GET", "/tailnet/-/devices", params={"fields": "all"})
         status: int = answer.status
         slower: Tailscale = client.with_options(timeout=120, rate_limit=None)
-        print(name, created, tags, nothing, routes, checked.ok, keys, parsed, status, slower)
+        print(name, created, tags, routes, checked.ok, keys, parsed, status, slower)
         client.devices.set_tags("n1CNTRL")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
         client.devices.get(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         print(client.devices.get("n1CNTRL").nmae)  # type: ignore[attr-defined]  # pyright: ignore

@@ -129,7 +129,9 @@ class _Parser:
             self._refuse_value()
         kind = _KINDS.get(token)
         if kind is None:
-            value = Value("literal", token, _NOTHING, _NOTHING, self._extra, "", None, self._line, self._column)
+            value = Value(
+                "literal", token, _NOTHING, _NOTHING, self._extra, "", None, self._line, self._column
+            )
         else:
             value = Value(kind, "", [], [], self._extra, "", None, self._line, self._column)
         self._next()
