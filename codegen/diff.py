@@ -59,7 +59,7 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
             found.append(Change(Kind.BREAKING, name, "operation removed"))
         elif name not in before:
             found.append(Change(Kind.ADDED, name, "operation added"))
-        else:
+        elif before[name] != after[name]:
             found += [
                 Change(kind, name, text) for kind, text in _compare_operation(before[name], after[name])
             ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -65,9 +66,12 @@ def render(description: Path, *, reconciled: str) -> dict[str, bytes]:
     document = load_document(description)
     sha256 = hashlib.sha256(description.read_bytes()).hexdigest()
     with tempfile.TemporaryDirectory(prefix="codegen-") as folder:
-        root = Path(folder)
+        # As JSON: the generator's YAML reader would take as long as everything else together.
+        source, root = Path(folder) / "description.json", Path(folder) / "files"
+        source.write_text(json.dumps(document), encoding="utf-8")
+        root.mkdir()
         try:
-            _build(description, document, root, sha256, reconciled)
+            _build(source, document, root, sha256, reconciled)
         except UnsupportedProperty as problem:
             raise GenerationFailed(str(problem)) from problem
         _prefix_headers(root, sha256)
@@ -79,8 +83,8 @@ def render(description: Path, *, reconciled: str) -> dict[str, bytes]:
         }
 
 
-def _build(description: Path, document: Mapping[str, Any], root: Path, sha256: str, reconciled: str) -> None:
-    project = _project(description, root / "_generated")
+def _build(source: Path, document: Mapping[str, Any], root: Path, sha256: str, reconciled: str) -> None:
+    project = _project(source, root / "_generated")
     plans = _plan_operations(project, document)
     by_id = {(plan.tag, plan.module): plan for plan in plans}
     project.env.globals.update(
@@ -108,11 +112,11 @@ def _build(description: Path, document: Mapping[str, Any], root: Path, sha256: s
         (root / "resources" / name).write_text(text)
 
 
-def _project(description: Path, output: Path) -> Project:
+def _project(source: Path, output: Path) -> Project:
     config = Config.from_sources(
         SETTINGS,
         MetaType.NONE,
-        document_source=description,
+        document_source=source,
         file_encoding="utf-8",
         overwrite=True,
         output_path=output,

@@ -59,7 +59,7 @@ def import_document(source: str, root: Path, *, today: dt.date | None = None) ->
     Args:
         source: file or https URL of an OpenAPI 3.1 document, JSON or YAML.
         root: the checkout; ``openapi/`` below it is read and written.
-        today: date to note as reconciled, when the published structure is new.
+        today: date to note as reconciled, when there is a structural change.
 
     Raises:
         DocumentRefused: the document is broken or describes another API; no file is touched.

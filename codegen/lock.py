@@ -18,7 +18,7 @@ GENERATION_KEYS = ("generator", "configuration", "templates")
 
 def build_lock(
     document: Mapping[str, Any],
-    published: Mapping[str, Any] | None,
+    published: Mapping[str, Any],
     previous: Mapping[str, Any],
     overlay: Path,
     *,
@@ -31,18 +31,23 @@ def build_lock(
         published: structure of the document it was reconciled with.
         previous: the lock so far, empty for none.
         overlay: the overlay file.
-        today: date to note when the published structure is new; today in UTC when left out.
+        today: date to note when there is something new; today in UTC when left out.
 
     Returns:
-        The lock: the date stays while the published structure does, so that an import can be repeated.
+        The lock: the date stays while the published structure or our own does, so that an import without
+        a structural change changes no generated file, on whatever day it is repeated.
     """
-    upstream = digest(published) if published is not None else previous.get("upstream_sha256")
-    known = previous.get("upstream_sha256") == upstream and "reconciled" in previous
+    upstream, shape = digest(published), structure_digest(document)
+    same = previous.get("structure_sha256") == shape
+    if same and upstream == shape:
+        # Our own description came back: nothing newer was published.
+        upstream = previous["upstream_sha256"]
+    known = same or previous.get("upstream_sha256") == upstream
     day = previous["reconciled"] if known else (today or dt.datetime.now(dt.UTC).date()).isoformat()
     return {
         "reconciled": day,
         "upstream_sha256": upstream,
-        "structure_sha256": structure_digest(document),
+        "structure_sha256": shape,
         "counts": counts(document),
         "operations": {
             e.node["operationId"]: digest(operation_shape(document, e)) for e in operations(document)

@@ -10,16 +10,23 @@ from codegen.document import operations, reference_name, resolve
 Document = dict[str, Any]
 Child = tuple[Any, Any, Any]  # the container, the key or index in it, the schema there
 
+_ONE = ("schema", "items", "additionalProperties", "not", "contains", "propertyNames")
+_SEVERAL = ("allOf", "anyOf", "oneOf", "prefixItems")
+_NAMED = ("properties", "patternProperties", "$defs")
+_HOLDERS = frozenset((*_ONE, *_SEVERAL, *_NAMED))
+
 
 def children(schema: Mapping[str, Any]) -> Iterator[Child]:
     """Walk the schemas directly inside a schema, or inside a media type or parameter by ``schema``."""
-    for key in ("schema", "items", "additionalProperties", "not", "contains", "propertyNames"):
+    if _HOLDERS.isdisjoint(schema):
+        return
+    for key in _ONE:
         if isinstance(schema.get(key), dict):
             yield schema, key, schema[key]
-    for key in ("allOf", "anyOf", "oneOf", "prefixItems"):
+    for key in _SEVERAL:
         for index, child in enumerate(schema.get(key, [])):
             yield schema[key], index, child
-    for key in ("properties", "patternProperties", "$defs"):
+    for key in _NAMED:
         for name, child in list(schema.get(key, {}).items()):
             yield schema[key], name, child
 

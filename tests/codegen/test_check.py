@@ -194,6 +194,19 @@ def test_the_lock_moves_with_the_published_structure(imported: Path) -> None:
     assert SENTINEL not in path.read_text()
 
 
+def test_the_date_stays_while_our_structure_does(imported: Path) -> None:
+    path = imported / "openapi" / "upstream.lock.json"
+    first = read_lock(path)
+    document = published()
+    document["components"]["schemas"]["Unused"] = {"type": "object", "properties": {"x": {"type": "string"}}}
+    import_document(save(imported / "published.json", document), imported, today=dt.date(2031, 1, 1))
+    second = read_lock(path)
+    assert second["upstream_sha256"] != first["upstream_sha256"], "what was published did change"
+    assert {**second, "upstream_sha256": ""} == {**first, "upstream_sha256": ""}
+    import_document(str(imported / "openapi" / "tailscale.yaml"), imported, today=dt.date(2031, 1, 1))
+    assert read_lock(path) == second, "our own description is no newer document"
+
+
 def test_a_generation_is_noted_and_kept(imported: Path) -> None:
     path = imported / "openapi" / "upstream.lock.json"
     with_what: dict[str, Any] = {"generator": "1.2.3", "configuration": "{}", "templates": {"a.jinja": b"x"}}
