@@ -28,6 +28,7 @@ class Method:
     signature: str
     returns: str
     docstring: str
+    sender: str
     call: str
 
 
@@ -137,6 +138,7 @@ def _method(plan: OperationPlan, shadowed: set[str]) -> Method:
         signature=_spell(", ".join(parts), shadowed),
         returns=_spell(returns, shadowed),
         docstring=_docstring(plan),
+        sender="_create" if plan.x_sdk["retry_class"] == "CREATE" and plan.success else "_channel.call",
         call=_call(plan),
     )
 

@@ -43,6 +43,11 @@ if TYPE_CHECKING:
     from tailscale_sdk.errors import TailscaleError as TailscaleError
     from tailscale_sdk.errors import WebhookError as WebhookError
     from tailscale_sdk.snapshot import TailnetSnapshot as TailnetSnapshot
+    from tailscale_sdk.transport.hooks import Hooks as Hooks
+    from tailscale_sdk.transport.hooks import RequestEvent as RequestEvent
+    from tailscale_sdk.transport.hooks import ResponseEvent as ResponseEvent
+    from tailscale_sdk.transport.hooks import RetryEvent as RetryEvent
+    from tailscale_sdk.transport.hooks import logging_hooks as logging_hooks
     from tailscale_sdk.transport.reply import RawResponse as RawResponse
 
 _HOMES = {
@@ -73,6 +78,7 @@ _HOMES = {
         "WebhookError",
     ),
     "snapshot": ("TailnetSnapshot",),
+    "transport.hooks": ("Hooks", "RequestEvent", "ResponseEvent", "RetryEvent", "logging_hooks"),
     "transport.reply": ("RawResponse",),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}

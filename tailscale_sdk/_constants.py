@@ -24,14 +24,26 @@ BACKOFF_FIRST_SECONDS = 0.25
 BACKOFF_CAP_SECONDS = 20.0
 # A longer Retry-After is raised at once: a caller can plan with it, a sleeping call cannot.
 MAX_RETRY_AFTER_SECONDS = 60.0
+# The longest Retry-After a caller may choose to sit out inside one call.
+RETRY_AFTER_LIMIT_SECONDS = 3600.0
 RETRY_AFTER_JITTER_SHARE = 0.1
 RETRY_AFTER_JITTER_CAP_SECONDS = 1.0
+
+# A client's purse for retries, after botocore's standard mode: an outage empties it, and what is left is one
+# request per call; at 20 % of failures it never empties.
+RETRY_BUDGET = 500
+RETRY_BUDGET_LIMIT = 1_000_000
+RETRY_COST = 14
+# A refusal that asks to wait is no sign of an outage, so it costs less.
+RETRY_COST_WHEN_THROTTLED = 5
 
 # Five requests at once, refilled over half a second: at most ten a second. Our choice: Tailscale publishes
 # no limit (github.com/tailscale/tailscale/issues/14328).
 RATE_LIMIT = (5, 0.5)
 MAX_CONCURRENCY = 10
 CONCURRENCY_LIMIT = 1000
+# Share of the slots that bulk work may hold, so that an interactive call always finds one.
+BULK_SHARE = 0.5
 KEEPALIVE_SECONDS = 5.0
 
 # 10,000 devices are about 20 MB; the API never pages.
@@ -41,8 +53,22 @@ MAX_ERROR_BODY_BYTES = 64 * 1024
 MAX_COMPRESSION_RATIO = 100
 RATIO_CHECKED_FROM_BYTES = 1024 * 1024
 
-# What one conditional write may add to its deadline to find out whether it was applied.
+# What one creation or policy write may add to its deadline to find out whether it was carried out.
 RECONCILE_SECONDS = 15.0
+# A request that timed out may still be on its way: absence is believed at the second look.
+SECOND_LOOK_SECONDS = 2.0
+# A list whose entries hold only ids is read one by one, newest first, up to this many.
+RECONCILE_READS = 200
+
+# The mark in a created key's description: a blank and eight characters, 40 bits of chance.
+NONCE_CHARACTERS = 8
+# The service's limit of a key's description (api reference, createKey).
+DESCRIPTION_CHARACTERS = 50
+
+# A log stream has no total deadline unless one is set, only this much silence between two pieces.
+IDLE_TIMEOUT_SECONDS = 30.0
+# A flow record of a busy node is some ten kilobytes.
+MAX_RECORD_BYTES = 1024 * 1024
 
 # A token is replaced when this share of its life is over.
 TOKEN_REFRESH_SHARE = 0.8

@@ -5,133 +5,64 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Literal, Self
-from urllib.parse import quote
+from typing import Any, ClassVar, Literal, Self, Unpack
+
+from attrs import evolve, frozen
 
 from tailscale_sdk import _constants as defaults
-from tailscale_sdk import config
-from tailscale_sdk._generated.operations import Operation
-from tailscale_sdk._generated.types import WireRequest, encode_json, header_pairs, query_pairs
+from tailscale_sdk import option_values as checks
 from tailscale_sdk.auth import Credential, Secret, credential_from
-from tailscale_sdk.errors import ConfigurationError
+from tailscale_sdk.calls.free_request import check_headers, free_request
+from tailscale_sdk.config import from_environment
+from tailscale_sdk.option_values import FurtherOptions
 from tailscale_sdk.redact import guard_loggers
 from tailscale_sdk.resources._namespace import AsyncNamespace, AsyncRawNamespace, Namespace, RawNamespace
 from tailscale_sdk.transport.asynchronous import AsyncConnection, AsyncSender
+from tailscale_sdk.transport.budget import RetryBudget
 from tailscale_sdk.transport.channel import AsyncChannel, Channel
 from tailscale_sdk.transport.clock import Clock
-from tailscale_sdk.transport.context import Options, find_operation
-from tailscale_sdk.transport.limits import AsyncThrottle, Throttle
-from tailscale_sdk.transport.reply import RawResponse
+from tailscale_sdk.transport.context import raw_reply
+from tailscale_sdk.transport.gate import Gate
+from tailscale_sdk.transport.hooks import Hooks
+from tailscale_sdk.transport.limits import AsyncThrottle, RateLimit, Throttle
+from tailscale_sdk.transport.options import Options
+from tailscale_sdk.transport.pacing import Pacing
+from tailscale_sdk.transport.reply import RawResponse, Reply
 from tailscale_sdk.transport.sync import Connection, Sender
 from tailscale_sdk.transport.wire import AsyncWire, Target, Wire
 
-RateLimit = tuple[int, float] | None
-_KEEP: Any = object()
-_FIXED_HEADERS = {"authorization", "host", "content-length", "content-type", "accept-encoding", "cookie"}
+KEEP: Any = object()
+"""Stands for an option that a copy takes over."""
 
 
-def _check_headers(headers: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
-    pairs = header_pairs(*(headers or {}).items())
-    for name, _ in pairs:
-        if name.lower() in _FIXED_HEADERS:
-            raise ConfigurationError(f"headers must not hold {name}: the client sets it")
-    return pairs
+@frozen
+class _Shell:
+    """Hold the classes that make a client synchronous or asynchronous."""
+
+    connection: Any
+    sender: Any
+    channel: Any
+    throttle: Any
 
 
-def _evolve_options(
-    options: Options, timeout: float, max_retries: int, on_ambiguous: str, mark_creation: bool
-) -> Options:
-    if on_ambiguous is not _KEEP and on_ambiguous not in {"raise", "recreate"}:
-        raise ConfigurationError(f"on_ambiguous is {on_ambiguous!r}; it must be 'raise' or 'recreate'")
-    changes: dict[str, Any] = {}
-    if timeout is not _KEEP:
-        changes["timeout"] = config.build_timeout(timeout)
-    if max_retries is not _KEEP:
-        changes["max_retries"] = config.build_max_retries(max_retries)
-    if on_ambiguous is not _KEEP:
-        changes["on_ambiguous"] = on_ambiguous
-    if mark_creation is not _KEEP:
-        changes["mark_creation"] = bool(mark_creation)
-    from attrs import evolve
-
-    return evolve(options, **changes)
+def _throttle(rate_limit: RateLimit, max_concurrency: int, clock: Clock) -> Throttle:
+    return Throttle(rate_limit, max_concurrency, clock)
 
 
-def _free_request(
-    tailnet: str,
-    method: str,
-    path: str,
-    params: Mapping[str, Any] | None,
-    json: Any,
-    content: bytes | str | None,
-    headers: Mapping[str, str] | None,
-) -> tuple[Operation, WireRequest]:
-    """Build a request of the escape hatch and find the class its repetition is judged by."""
-    method = method.upper()
-    if method not in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}:
-        raise ValueError(f"method is {method!r}; it must be GET, HEAD, POST, PUT, PATCH or DELETE")
-    path = path.replace("{tailnet}", quote(tailnet, safe=""))
-    segments = path.split("/")
-    if (
-        not path.startswith("/")
-        or "{" in path
-        or any(part in {".", ".."} for part in segments)
-        or "?" in path
-    ):
-        raise ValueError(
-            "path is a path below /api/v2 with every placeholder filled in, such as /tailnet/-/devices; "
-            "query values go into params"
-        )
-    if json is not None and content is not None:
-        raise ValueError("pass json or content, not both")
-    body = (
-        encode_json(json) if json is not None else content.encode() if isinstance(content, str) else content
-    )
-    given = {name.lower(): value for name, value in (headers or {}).items()}
-    content_type = given.pop("content-type", None) or ("application/json" if json is not None else None)
-    request = WireRequest(
-        method,
-        path,
-        query=query_pairs(*(params or {}).items()),
-        content=body,
-        content_type=content_type,
-        accept=given.pop("accept", None),
-        headers=_check_headers(given),
-    )
-    known = find_operation(method, path)
-    read = method in {"GET", "HEAD"}
-    return known or Operation(
-        operation_id=f"{method} {path}",
-        http_method=method,
-        path=path,
-        resource="",
-        method="request",
-        effect="read" if read else "write",
-        retry_class="SAFE" if read else "CREATE",
-        scopes=(),
-        scopes_mode="none",
-        returns="object",
-    ), request
+def _async_throttle(rate_limit: RateLimit, max_concurrency: int, clock: Clock) -> AsyncThrottle:
+    return AsyncThrottle(rate_limit, max_concurrency)
 
 
-class Tailscale(Namespace):
-    """Call the Tailscale API synchronously; usable from several threads and as a context manager.
+def _free_response(answer: tuple[Reply, int]) -> RawResponse[None]:
+    reply, attempts = answer
+    return RawResponse(reply.status, reply.headers, reply.body, None, attempts, reply.already_absent)
 
-    Args:
-        api_key: API access token, ``tskey-api-…``; or pass ``auth``.
-        auth: ``ApiKey``, ``OAuthClient`` or ``WorkloadIdentity``.
-        tailnet: tailnet id or name; ``-`` is the credential's own.
-        base_url: origin of the API; https, or http on loopback.
-        timeout: deadline of a whole call in seconds, every wait included.
-        max_retries: further attempts after a failure that may be repeated.
-        rate_limit: (requests, seconds): so many at once, refilled over so many seconds; None for no limit.
-        max_concurrency: requests under way at once.
 
-    Raises:
-        ConfigurationError: an argument is missing, contradictory or out of range.
-    """
+class _Client:
+    """Be what both clients have in common: how they are made, copied and shown."""
 
-    _channel: Channel
+    _shell: ClassVar[_Shell]
+    _channel: Any
 
     def __init__(
         self,
@@ -140,23 +71,38 @@ class Tailscale(Namespace):
         auth: Credential | str | None = None,
         tailnet: str = defaults.DEFAULT_TAILNET,
         base_url: str = defaults.DEFAULT_BASE_URL,
-        timeout: float = defaults.TOTAL_TIMEOUT_SECONDS,
+        timeout: float = KEEP,
         max_retries: int = defaults.MAX_RETRIES,
         rate_limit: RateLimit = defaults.RATE_LIMIT,
         max_concurrency: int = defaults.MAX_CONCURRENCY,
-        _wire: Wire | None = None,
+        on_ambiguous: Literal["raise", "recreate"] = "raise",
+        mark_creation: bool = True,
+        headers: Mapping[str, str] | None = None,
+        hooks: Hooks | None = None,
+        _wire: Any = None,
         _clock: Clock | None = None,
+        **further: Unpack[FurtherOptions],
     ) -> None:
         guard_loggers()
         clock = _clock or Clock()
-        target = Target(config.build_base_url(base_url))
-        width = config.build_max_concurrency(max_concurrency)
-        connection = Connection(credential_from(api_key, auth), target, clock, _wire)
-        self._channel = Channel(
-            sender=Sender(connection, Throttle(config.build_rate_limit(rate_limit), width, clock)),
+        given = {
+            "max_retries": max_retries,
+            "on_ambiguous": on_ambiguous,
+            "mark_creation": mark_creation,
+            "hooks": hooks,
+            **({} if timeout is KEEP else {"timeout": timeout}),
+        }
+        budget = checks.build_retry_budget(further.pop("retry_budget", defaults.RETRY_BUDGET))
+        options = checks.evolve_options(Options(), **given, **further)
+        target = Target(checks.build_base_url(base_url), check_headers(headers))
+        width, rate = checks.build_max_concurrency(max_concurrency), checks.build_rate_limit(rate_limit)
+        connection = self._shell.connection(credential_from(api_key, auth), target, clock, _wire)
+        pacing = Pacing(RetryBudget(budget), Gate())
+        self._channel = self._shell.channel(
+            sender=self._shell.sender(connection, self._shell.throttle(rate, width, clock), pacing),
             target=target,
-            tailnet=config.build_tailnet(tailnet),
-            options=Options(config.build_timeout(timeout), config.build_max_retries(max_retries)),
+            tailnet=checks.build_tailnet(tailnet),
+            options=options,
         )
 
     @classmethod
@@ -164,13 +110,13 @@ class Tailscale(Namespace):
         """Make a client from the environment or a named profile.
 
         Args:
-            profile: profile of ``tailscale-sdk/config.toml``; ``TAILSCALE_PROFILE`` when left out.
+            profile: profile of ``tailscale-sdk/checks.toml``; ``TAILSCALE_PROFILE`` when left out.
             arguments: as for the constructor; they win.
 
         Raises:
             ConfigurationError: a setting is missing or contradictory; the text names the variables.
         """
-        found = config.from_environment(profile=profile, **arguments)
+        found = from_environment(profile=profile, **arguments)
         rest = {
             name: value
             for name, value in arguments.items()
@@ -181,25 +127,21 @@ class Tailscale(Namespace):
     @property
     def tailnet(self) -> str:
         """Return the tailnet of calls that name no other."""
-        return self._channel.tailnet
-
-    @cached_property
-    def with_raw_response(self) -> RawNamespace:
-        """Return the same resources, answering whole responses."""
-        raw = RawNamespace()
-        raw._channel = self._channel.as_raw()
-        return raw
+        tailnet: str = self._channel.tailnet
+        return tailnet
 
     def with_options(
         self,
         *,
-        timeout: float = _KEEP,
-        max_retries: int = _KEEP,
-        rate_limit: RateLimit = _KEEP,
-        max_concurrency: int = _KEEP,
-        on_ambiguous: Literal["raise", "recreate"] = _KEEP,
-        mark_creation: bool = _KEEP,
-        headers: Mapping[str, str] | None = _KEEP,
+        timeout: float = KEEP,
+        max_retries: int = KEEP,
+        rate_limit: RateLimit = KEEP,
+        max_concurrency: int = KEEP,
+        on_ambiguous: Literal["raise", "recreate"] = KEEP,
+        mark_creation: bool = KEEP,
+        headers: Mapping[str, str] | None = KEEP,
+        hooks: Hooks | None = KEEP,
+        **further: Unpack[FurtherOptions],
     ) -> Self:
         """Return a cheap copy with other options; connections and tokens are shared.
 
@@ -211,25 +153,91 @@ class Tailscale(Namespace):
             on_ambiguous: after an unclear creation: raise, or create once more.
             mark_creation: whether a created key's description carries a mark to find it by.
             headers: sent with every request of the copy.
+            hooks: told of the copy's requests, responses and retries.
+            further: as for the constructor.
 
         Raises:
             ConfigurationError: a value is out of range.
         """
-        from attrs import evolve
-
-        channel, sender = self._channel, self._channel.sender
-        if rate_limit is not _KEEP or max_concurrency is not _KEEP:
-            rate = defaults.RATE_LIMIT if rate_limit is _KEEP else config.build_rate_limit(rate_limit)
-            width = defaults.MAX_CONCURRENCY if max_concurrency is _KEEP else max_concurrency
-            throttle = Throttle(rate, config.build_max_concurrency(width), sender.connection.clock)
-            sender = Sender(sender.connection, throttle)
-        target = (
-            channel.target if headers is _KEEP else evolve(channel.target, headers=_check_headers(headers))
-        )
-        options = _evolve_options(channel.options, timeout, max_retries, on_ambiguous, mark_creation)
+        channel = self._channel
+        given = {
+            "timeout": timeout,
+            "max_retries": max_retries,
+            "on_ambiguous": on_ambiguous,
+            "mark_creation": mark_creation,
+            "hooks": hooks,
+        }
+        changed = {name: value for name, value in given.items() if value is not KEEP}
+        retry_budget = further.pop("retry_budget", KEEP)
         copy = type(self).__new__(type(self))
-        copy._channel = evolve(channel, sender=sender, target=target, options=options)
+        copy._channel = evolve(
+            channel,
+            sender=self._other_sender(rate_limit, max_concurrency, retry_budget),
+            target=channel.target
+            if headers is KEEP
+            else evolve(channel.target, headers=check_headers(headers)),
+            options=checks.evolve_options(channel.options, **changed, **further),
+        )
         return copy
+
+    def _other_sender(self, rate_limit: RateLimit, max_concurrency: int, retry_budget: int | None) -> Any:
+        """Return the sender itself where nothing of it changes: copies then share its limits."""
+        sender = self._channel.sender
+        throttle, pacing = sender.throttle, sender.pacing
+        if rate_limit is not KEEP or max_concurrency is not KEEP:
+            rate = throttle.rate_limit if rate_limit is KEEP else checks.build_rate_limit(rate_limit)
+            width = throttle.max_concurrency if max_concurrency is KEEP else max_concurrency
+            throttle = self._shell.throttle(
+                rate, checks.build_max_concurrency(width), sender.connection.clock
+            )
+        if retry_budget is not KEEP:
+            pacing = evolve(pacing, budget=RetryBudget(checks.build_retry_budget(retry_budget)))
+        if throttle is sender.throttle and pacing is sender.pacing:
+            return sender
+        return self._shell.sender(sender.connection, throttle, pacing)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} tailnet={self._channel.tailnet!r} at {self._channel.target.base_url}>"
+
+
+class Tailscale(_Client, Namespace):
+    """Call the Tailscale API synchronously; usable from several threads and as a context manager.
+
+    Args:
+        api_key: API access token, ``tskey-api-…``; or pass ``auth``.
+        auth: ``ApiKey``, ``OAuthClient`` or ``WorkloadIdentity``.
+        tailnet: tailnet id or name; ``-`` is the credential's own.
+        base_url: origin of the API; https, or http on loopback.
+        timeout: deadline of a whole call in seconds, every wait included.
+        max_retries: further attempts after a failure that may be repeated.
+        rate_limit: (requests, seconds): so many at once, refilled over so many seconds; None for no limit.
+        max_concurrency: requests under way at once.
+        on_ambiguous: after an unclear creation: ``raise``, or ``recreate`` once what was made is gone.
+        mark_creation: put a mark into a created key's description, so that an unclear creation can be found.
+        headers: sent with every request.
+        hooks: functions told of every request, response and retry.
+        connect_timeout, read_timeout, write_timeout: seconds of one phase of an attempt.
+        idle_timeout: seconds of silence a log stream may have.
+        max_retry_after: longest Retry-After in seconds that is sat out; a longer one is raised at once.
+        retry_429_writes: repeat creations and effects too after a 429.
+        retry_budget: tokens of the purse that retries are paid from; None for no limit.
+        max_response_bytes: largest decompressed answer.
+        max_record_bytes: largest record of a log stream.
+        bulk: leave half of the slots, and the next turn, to other calls; for long batches.
+
+    Raises:
+        ConfigurationError: an argument is missing, contradictory or out of range.
+    """
+
+    _shell = _Shell(Connection, Sender, Channel, _throttle)
+    _channel: Channel
+
+    @cached_property
+    def with_raw_response(self) -> RawNamespace:
+        """Return the same resources, answering whole responses."""
+        raw = RawNamespace()
+        raw._channel = self._channel.as_raw()
+        return raw
 
     def request(
         self,
@@ -255,9 +263,8 @@ class Tailscale(Namespace):
             TailscaleError: the request failed; the class says how.
         """
         channel = self._channel
-        operation, request = _free_request(channel.tailnet, method, path, params, json, content, headers)
-        reply = channel.send(operation, request)
-        return RawResponse(reply.status, reply.headers, reply.body, None, reply.attempts)
+        operation, request = free_request(channel.tailnet, method, path, params, json, content, headers)
+        return _free_response(channel.send(operation, request, raw_reply))
 
     def close(self) -> None:
         """Close the connections; copies made by ``with_options`` are closed with them."""
@@ -271,59 +278,15 @@ class Tailscale(Namespace):
     ) -> None:
         self.close()
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} tailnet={self._channel.tailnet!r} at {self._channel.target.base_url}>"
 
-
-class AsyncTailscale(AsyncNamespace):
+class AsyncTailscale(_Client, AsyncNamespace):
     """Call the Tailscale API asynchronously; belongs to the event loop it is first used on.
 
     Arguments and errors are those of ``Tailscale``.
     """
 
+    _shell = _Shell(AsyncConnection, AsyncSender, AsyncChannel, _async_throttle)
     _channel: AsyncChannel
-
-    def __init__(
-        self,
-        *,
-        api_key: str | Secret | None = None,
-        auth: Credential | str | None = None,
-        tailnet: str = defaults.DEFAULT_TAILNET,
-        base_url: str = defaults.DEFAULT_BASE_URL,
-        timeout: float = defaults.TOTAL_TIMEOUT_SECONDS,
-        max_retries: int = defaults.MAX_RETRIES,
-        rate_limit: RateLimit = defaults.RATE_LIMIT,
-        max_concurrency: int = defaults.MAX_CONCURRENCY,
-        _wire: AsyncWire | None = None,
-        _clock: Clock | None = None,
-    ) -> None:
-        guard_loggers()
-        clock = _clock or Clock()
-        target = Target(config.build_base_url(base_url))
-        width = config.build_max_concurrency(max_concurrency)
-        connection = AsyncConnection(credential_from(api_key, auth), target, clock, _wire)
-        self._channel = AsyncChannel(
-            sender=AsyncSender(connection, AsyncThrottle(config.build_rate_limit(rate_limit), width)),
-            target=target,
-            tailnet=config.build_tailnet(tailnet),
-            options=Options(config.build_timeout(timeout), config.build_max_retries(max_retries)),
-        )
-
-    @classmethod
-    def from_env(cls, profile: str | None = None, **arguments: Any) -> Self:
-        """Make a client from the environment or a named profile, as ``Tailscale.from_env`` does."""
-        found = config.from_environment(profile=profile, **arguments)
-        rest = {
-            name: value
-            for name, value in arguments.items()
-            if name not in {"api_key", "auth", "tailnet", "base_url"}
-        }
-        return cls(auth=found.credential, tailnet=found.tailnet, base_url=found.base_url, **rest)
-
-    @property
-    def tailnet(self) -> str:
-        """Return the tailnet of calls that name no other."""
-        return self._channel.tailnet
 
     @cached_property
     def with_raw_response(self) -> AsyncRawNamespace:
@@ -331,34 +294,6 @@ class AsyncTailscale(AsyncNamespace):
         raw = AsyncRawNamespace()
         raw._channel = self._channel.as_raw()
         return raw
-
-    def with_options(
-        self,
-        *,
-        timeout: float = _KEEP,
-        max_retries: int = _KEEP,
-        rate_limit: RateLimit = _KEEP,
-        max_concurrency: int = _KEEP,
-        on_ambiguous: Literal["raise", "recreate"] = _KEEP,
-        mark_creation: bool = _KEEP,
-        headers: Mapping[str, str] | None = _KEEP,
-    ) -> Self:
-        """Return a cheap copy with other options, as ``Tailscale.with_options`` does."""
-        from attrs import evolve
-
-        channel, sender = self._channel, self._channel.sender
-        if rate_limit is not _KEEP or max_concurrency is not _KEEP:
-            rate = defaults.RATE_LIMIT if rate_limit is _KEEP else config.build_rate_limit(rate_limit)
-            width = defaults.MAX_CONCURRENCY if max_concurrency is _KEEP else max_concurrency
-            throttle = AsyncThrottle(rate, config.build_max_concurrency(width))
-            sender = AsyncSender(sender.connection, throttle)
-        target = (
-            channel.target if headers is _KEEP else evolve(channel.target, headers=_check_headers(headers))
-        )
-        options = _evolve_options(channel.options, timeout, max_retries, on_ambiguous, mark_creation)
-        copy = type(self).__new__(type(self))
-        copy._channel = evolve(channel, sender=sender, target=target, options=options)
-        return copy
 
     async def request(
         self,
@@ -372,9 +307,8 @@ class AsyncTailscale(AsyncNamespace):
     ) -> RawResponse[None]:
         """Send any request below ``/api/v2``, as ``Tailscale.request`` does."""
         channel = self._channel
-        operation, request = _free_request(channel.tailnet, method, path, params, json, content, headers)
-        reply = await channel.send(operation, request)
-        return RawResponse(reply.status, reply.headers, reply.body, None, reply.attempts)
+        operation, request = free_request(channel.tailnet, method, path, params, json, content, headers)
+        return _free_response(await channel.send(operation, request, raw_reply))
 
     async def aclose(self) -> None:
         """Close the connections; copies made by ``with_options`` are closed with them."""
@@ -388,5 +322,5 @@ class AsyncTailscale(AsyncNamespace):
     ) -> None:
         await self.aclose()
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} tailnet={self._channel.tailnet!r} at {self._channel.target.base_url}>"
+
+__all__ = ["AsyncTailscale", "AsyncWire", "Tailscale", "Wire"]

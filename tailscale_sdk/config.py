@@ -1,21 +1,19 @@
-"""Where settings come from: arguments, environment, files and named profiles; and what they may be."""
+"""Where settings come from: arguments, environment, files and named profiles."""
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
 from tailscale_sdk import _constants as defaults
 from tailscale_sdk.auth import ApiKey, Credential, OAuthClient, WorkloadIdentity, credential_from
 from tailscale_sdk.errors import ConfigurationError
+from tailscale_sdk.option_values import build_base_url, build_tailnet
 from tailscale_sdk.private_file import PREFIX, read_private_file, read_value
 
 PROFILE_VARIABLE = "TAILSCALE_PROFILE"
@@ -31,98 +29,6 @@ _VARIABLES = {
 _TEXT_KEYS = {"tailnet", "base_url", "api_key", "auth", "client_id", "client_secret", "identity_token"}
 # The last three are settings of the MCP server, which reads them itself.
 _PROFILE_KEYS = _TEXT_KEYS | {"scopes", "tier", "toolsets", "protected"}
-# An origin as people write it: no blank, backslash or control character that URL parsers drop or turn.
-_ORIGIN = re.compile(r"[A-Za-z]+://[A-Za-z0-9.:\[\]_-]+/?")
-
-
-def build_base_url(value: str) -> str:
-    """Check an origin: https, or http on loopback; nothing but scheme, host and port.
-
-    Raises:
-        ConfigurationError: it is anything else.
-    """
-    if not isinstance(value, str):
-        raise ConfigurationError(f"base_url must be text, not {type(value).__name__}")
-    if "@" in value:
-        raise ConfigurationError("base_url must not hold a user name or password")
-    if not _ORIGIN.fullmatch(value):
-        raise ConfigurationError(
-            "base_url is an origin only, such as https://api.tailscale.com: no path (the client adds /api/v2), "
-            "query or fragment"
-        )
-    try:
-        parts = urlsplit(value)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        raise ConfigurationError("base_url has a host or port that cannot be") from None
-    if not host or port == 0:
-        raise ConfigurationError("base_url has a host or port that cannot be")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
-        raise ConfigurationError(f"base_url is {value!r}; it must be https, plain http is for loopback only")
-    shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def build_timeout(value: float) -> float:
-    """Check a total deadline in seconds."""
-    return _number("timeout", value, 0.001, defaults.MAX_TIMEOUT_SECONDS)
-
-
-def build_max_retries(value: int) -> int:
-    """Check a number of retries."""
-    return _count("max_retries", value, 0, defaults.RETRIES_LIMIT)
-
-
-def build_max_concurrency(value: int) -> int:
-    """Check how many requests may be under way at once."""
-    return _count("max_concurrency", value, 1, defaults.CONCURRENCY_LIMIT)
-
-
-def build_rate_limit(value: tuple[int, float] | None) -> tuple[int, float] | None:
-    """Check a rate limit of (requests, seconds); None switches it off."""
-    if value is None:
-        return None
-    if not isinstance(value, tuple | list) or len(value) != 2:
-        raise ConfigurationError(
-            f"rate_limit is {value!r}; it must be (requests, seconds), such as (5, 0.5), or None"
-        )
-    return (
-        _count("rate_limit requests", value[0], 1, 10_000),
-        _number("rate_limit seconds", value[1], 0.001, 3600.0),
-    )
-
-
-def build_tailnet(value: str) -> str:
-    """Check a tailnet id or name."""
-    valid = isinstance(value, str) and value.isprintable() and " " not in value
-    if not valid or value in {"", ".", ".."}:
-        raise ConfigurationError(
-            f"tailnet is {value!r}; it must be an id such as T1234CNTRL, a name such as example.com, "
-            "or - for the credential's own"
-        )
-    return value
-
-
-def _number(name: str, value: float, low: float, high: float) -> float:
-    valid = isinstance(value, int | float) and not isinstance(value, bool)
-    if not valid or not low <= value <= high:
-        raise ConfigurationError(
-            f"{name} is {value!r}; it must be a number of seconds from {low:g} to {high:g}"
-        )
-    return float(value)
-
-
-def _count(name: str, value: int, low: int, high: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise ConfigurationError(f"{name} is {value!r}; it must be a whole number from {low} to {high}")
-    return value
 
 
 @frozen(kw_only=True)

@@ -338,14 +338,28 @@ class ResponseTooLargeError(TailscaleError):
         self.ambiguous = ambiguous
 
 
+_RECOVERED = {
+    "revoked": "what was made was found and revoked, its secret was lost: it is safe to create again",
+    "not_found": "nothing was found by two looks; a request still on its way may make it later",
+    "none": "it could not be found out",
+    "not_verified": "what is stored is not what was sent",
+}
+_ADVICE = {
+    "none": "Read the state before repeating it: a repeated creation makes a second one",
+    "not_verified": "Read what is stored before going on",
+}
+
+
 class OutcomeUnknownError(TailscaleError):
     """Say that it is not known whether a write was done; the failure is ``__cause__``.
 
     Attributes:
         operation: operation id.
-        recovered: revoked, not_found, none or not_verified: what was found out afterwards.
+        recovered: what was found out afterwards: ``revoked``, it was made, and is gone again; ``not_found``, nothing
+            of it is there; ``none``, nothing is known; ``not_verified``, what is stored is not what was sent.
         nonce: mark in the description of a created key, to look for, or None.
         candidates: ids of things that may be what was created.
+        ambiguous: always True.
     """
 
     def __init__(
@@ -355,14 +369,18 @@ class OutcomeUnknownError(TailscaleError):
         recovered: str = "none",
         nonce: str | None = None,
         candidates: Sequence[str] = (),
+        advice: str | None = None,
         attempts: int = 1,
         elapsed: float = 0.0,
     ) -> None:
-        looked = f"; look for {nonce!r}" if nonce else ""
-        super().__init__(
-            f"{operation}: it is not known whether this was done (recovered: {recovered}){looked}. "
-            "Read the state before repeating it: a repeated creation makes a second one"
-        )
+        parts = [
+            f"{operation}: it is not known whether this was done",
+            _RECOVERED.get(recovered, recovered),
+            *([f"look for {nonce!r}"] if nonce and recovered != "revoked" else []),
+            *([f"it may be {', '.join(candidates)}"] if candidates and recovered != "revoked" else []),
+        ]
+        told = advice or _ADVICE.get(recovered)
+        super().__init__("; ".join(parts) + (f". {told}" if told else ""))
         self.operation = operation
         self.recovered = recovered
         self.nonce = nonce

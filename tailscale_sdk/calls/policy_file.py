@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
@@ -19,12 +20,17 @@ from tailscale_sdk._generated.models.preview_rule_matches_response import Previe
 from tailscale_sdk._generated.types import UnexpectedShape, WireRequest
 from tailscale_sdk.calls.resource import AsyncResource, Resource
 from tailscale_sdk.calls.settle import Settled, settle
-from tailscale_sdk.errors import PolicyError, TailscaleError
-from tailscale_sdk.transport.decode import load_json
+from tailscale_sdk.calls.steps import Ask, Steps, run, run_async
+from tailscale_sdk.errors import HuJSONError, PolicyError, PreconditionFailedError, TailscaleError
+from tailscale_sdk.policy import hujson
+from tailscale_sdk.transport.decode import NotJSON, load_json
 from tailscale_sdk.transport.reply import Reply
 
 T = TypeVar("T")
 HUJSON = "application/hujson"
+_GAP = r"(?:[ \t\r\n]++|//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/)*+"
+# White space and comments, alone or around an empty object.
+_NOTHING = re.compile(rf"{_GAP}(?:\{{{_GAP}\}}{_GAP})?")
 
 
 @frozen
@@ -70,17 +76,21 @@ def quote_etag(value: str) -> str:
     return f'"{bare}"'
 
 
+def _as_text(body: str | bytes) -> str:
+    try:
+        return body.decode("utf-8") if isinstance(body, bytes) else body.encode("utf-8").decode("utf-8")
+    except UnicodeError:
+        raise PolicyError("the policy is not text in UTF-8: read the file again with that encoding") from None
+
+
 def as_body(policy: Policy) -> str | bytes | Mapping[str, Any]:
     """Return what is sent of a policy; an empty one is refused, the service would answer "passed" to it.
 
     Raises:
-        PolicyError: there is nothing to check or to save.
+        PolicyError: there is nothing to check or to save, or it is no text.
     """
     body = policy.text if isinstance(policy, PolicyDocument) else policy
-    if isinstance(body, bytes):
-        body.decode("utf-8")
-    bare = body.strip() if isinstance(body, str | bytes) else body
-    if not bare or bare in {"{}", b"{}"}:
+    if _NOTHING.fullmatch(_as_text(body)) if isinstance(body, str | bytes) else not body:
         raise PolicyError(
             "the policy is empty: send the whole text, an empty object is accepted by the service unchecked"
         )
@@ -108,6 +118,42 @@ def set_request(tailnet: str, policy: Policy, if_match: str | None, *, overwrite
         )
     match = None if overwrite or if_match is None else quote_etag(if_match)
     return evolve(set_policy_file.build_request(tailnet, body=as_body(policy), if_match=match), accept=HUJSON)
+
+
+def set_steps(request: WireRequest, tailnet: str, max_retries: int) -> Steps[Any]:
+    """Return the steps of a policy write: one that is unclear is settled by reading, and repeated at most once.
+
+    A repeat carries the same If-Match, so it cannot land twice; it is what makes the outcome certain, because the
+    first request may still be on its way when the policy is read.
+    """
+    write = Ask("setPolicyFile", request, parse_reply=read_document)
+    try:
+        return (yield write)
+    except TailscaleError as error:
+        if not getattr(error, "ambiguous", False):
+            raise
+        unclear = error
+    settled, stored = yield from _look(request, tailnet)
+    if settled is Settled.NOT_APPLIED and max_retries:
+        try:
+            return (yield evolve(write, settling=True))
+        except TailscaleError as error:
+            if not getattr(error, "ambiguous", False) and not isinstance(error, PreconditionFailedError):
+                raise
+        settled, stored = yield from _look(request, tailnet)
+    if settled is Settled.APPLIED:
+        return stored
+    raise settled.error(unclear)
+
+
+def _look(request: WireRequest, tailnet: str) -> Steps[tuple[Settled, PolicyDocument | None]]:
+    """Compare what is stored now with what was sent."""
+    asked = get_request(tailnet, details=False)
+    try:
+        stored = yield Ask("getPolicyFile", asked, parse_reply=read_document, settling=True)
+    except TailscaleError:
+        return Settled.UNKNOWN, None
+    return settle(request, stored.text, stored.etag), stored
 
 
 def validate_request(
@@ -138,9 +184,22 @@ def preview_request(
 
 
 def read_document(reply: Reply) -> PolicyDocument:
-    """Read the stored text byte for byte."""
+    """Read the stored text byte for byte; what is no policy, or only the beginning of one, is refused.
+
+    Raises:
+        NotJSON: a foreign page answered, or the text is cut.
+    """
+    text = reply.body.decode("utf-8")
+    try:
+        hujson.parse(text)
+    except HuJSONError as problem:
+        raise NotJSON(cut=problem.offset >= len(text.rstrip())) from problem
+    return _document(text, reply)
+
+
+def _document(text: str, reply: Reply) -> PolicyDocument:
     etag = reply.headers.get("etag")
-    return PolicyDocument(reply.body.decode("utf-8"), etag.removeprefix("W/").strip('"') if etag else None)
+    return PolicyDocument(text, etag.removeprefix("W/").strip('"') if etag else None)
 
 
 def read_details(reply: Reply) -> PolicyDocument:
@@ -153,7 +212,7 @@ def read_details(reply: Reply) -> PolicyDocument:
     except (binascii.Error, UnicodeDecodeError):
         raise UnexpectedShape("$.acl", expected="base64 text", found="something else") from None
     return evolve(
-        read_document(evolve(reply, body=text.encode())),
+        _document(text, reply),
         warnings=_texts(envelope.get("warnings")),
         errors=_texts(envelope.get("errors")),
     )
@@ -224,26 +283,9 @@ class PolicyFileCalls(Resource):
         """
         name = tailnet or self._channel.tailnet
         request = set_request(name, policy, if_match, overwrite=overwrite)
-        try:
-            return self._channel.call("setPolicyFile", request, parse_reply=read_document)
-        except TailscaleError as error:
-            if not getattr(error, "ambiguous", False):
-                raise
-            return self._settle(error, request, name)
-
-    def _settle(self, error: TailscaleError, request: WireRequest, tailnet: str) -> PolicyDocument:
-        """Find out by one read whether an unclear write was applied."""
-        channel = self._channel.for_reconciliation()
-        try:
-            stored = channel.call(
-                "getPolicyFile", get_request(tailnet, details=False), parse_reply=read_document
-            )
-        except TailscaleError as unread:
-            raise error from unread
-        settled = settle(request, stored.text, stored.etag)
-        if settled is Settled.APPLIED:
-            return self._channel.settled(stored)
-        raise settled.error(error)
+        steps = set_steps(request, name, self._channel.options.max_retries)
+        document: PolicyDocument = self._channel.settled(run(self._channel, steps))
+        return document
 
     def validate(
         self,
@@ -310,26 +352,9 @@ class AsyncPolicyFileCalls(AsyncResource):
     ) -> PolicyDocument:
         name = tailnet or self._channel.tailnet
         request = set_request(name, policy, if_match, overwrite=overwrite)
-        try:
-            return await self._channel.call("setPolicyFile", request, parse_reply=read_document)
-        except TailscaleError as error:
-            if not getattr(error, "ambiguous", False):
-                raise
-            return await self._settle(error, request, name)
-
-    async def _settle(self, error: TailscaleError, request: WireRequest, tailnet: str) -> PolicyDocument:
-        """Find out by one read whether an unclear write was applied."""
-        channel = self._channel.for_reconciliation()
-        try:
-            stored = await channel.call(
-                "getPolicyFile", get_request(tailnet, details=False), parse_reply=read_document
-            )
-        except TailscaleError as unread:
-            raise error from unread
-        settled = settle(request, stored.text, stored.etag)
-        if settled is Settled.APPLIED:
-            return self._channel.settled(stored)
-        raise settled.error(error)
+        steps = set_steps(request, name, self._channel.options.max_retries)
+        document: PolicyDocument = self._channel.settled(await run_async(self._channel, steps))
+        return document
 
     async def validate(
         self,

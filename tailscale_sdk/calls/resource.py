@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 if TYPE_CHECKING:
+    from tailscale_sdk._generated.types import WireRequest
     from tailscale_sdk.transport.channel import AsyncChannel, Channel
     from tailscale_sdk.transport.reply import RawResponse
 
@@ -21,6 +22,12 @@ class Resource:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
+    def _create(self, operation_id: str, request: WireRequest, parse: Callable[[Any], T]) -> T:
+        """Send a creation, which is never repeated blindly."""
+        from tailscale_sdk.calls.creation import create
+
+        return create(self, operation_id, request, parse)
+
 
 class AsyncResource:
     """Hold the asynchronous channel of one area of the API."""
@@ -29,6 +36,12 @@ class AsyncResource:
 
     def __init__(self, channel: AsyncChannel) -> None:
         self._channel = channel
+
+    async def _create(self, operation_id: str, request: WireRequest, parse: Callable[[Any], T]) -> T:
+        """Send a creation, which is never repeated blindly."""
+        from tailscale_sdk.calls.creation import create_async
+
+        return await create_async(self, operation_id, request, parse)
 
 
 def raw(method: Callable[P, T]) -> Callable[P, RawResponse[T]]:

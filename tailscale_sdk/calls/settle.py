@@ -5,8 +5,11 @@ from __future__ import annotations
 from enum import Enum
 
 from tailscale_sdk._generated.types import WireRequest
-from tailscale_sdk.errors import HuJSONError, PreconditionFailedError, TailscaleError
+from tailscale_sdk.errors import APIStatusError, HuJSONError, PreconditionFailedError, TailscaleError
 from tailscale_sdk.policy import hujson
+
+UNTOUCHED = "ts-default"
+"""Version of a policy that was never changed."""
 
 
 class Settled(Enum):
@@ -24,6 +27,9 @@ class Settled(Enum):
         if self is Settled.NOT_APPLIED:
             if hasattr(cause, "ambiguous"):
                 cause.ambiguous = False
+            if isinstance(cause, APIStatusError):
+                # Its text was written while it was in doubt, and says so.
+                cause.args = (cause._text(),)
             return cause
         replaced = PreconditionFailedError(
             status=412,
@@ -46,7 +52,8 @@ def settle(request: WireRequest, stored: str, etag: str | None) -> Settled:
     if stored == sent or _formatted(stored) == _formatted(sent):
         return Settled.APPLIED
     base = next((value.strip('"') for name, value in request.headers if name == "If-Match"), None)
-    if base is None:
+    # What the untouched default looks like is not known here, so nothing can be compared with it.
+    if base in {None, UNTOUCHED} or etag is None:
         return Settled.UNKNOWN
     return Settled.NOT_APPLIED if base == etag else Settled.REPLACED
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tenacity import RetryCallState
 
 from tailscale_sdk.transport.retry import Decision
 from tailscale_sdk.transport.wire import AttemptFailed
+
+# What ends a call from outside. It passes through; a write under way gets a note that says so.
+STOPS = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)
 
 
 class Again(Exception):

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
+from attrs import define
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
 from tailscale_sdk._constants import DEADLINE_GRACE_SECONDS, MAX_ERROR_BODY_BYTES, TOKEN_ATTEMPTS
-from tailscale_sdk._generated.types import WireRequest
-from tailscale_sdk.auth import Credential
+from tailscale_sdk.auth import Credential, Secret
 from tailscale_sdk.errors import ClientLoopError
-from tailscale_sdk.transport.again import Again, wait_of
+from tailscale_sdk.transport.again import STOPS, Again, wait_of
 from tailscale_sdk.transport.clock import Clock
-from tailscale_sdk.transport.context import CallContext, Options
+from tailscale_sdk.transport.context import CallContext
 from tailscale_sdk.transport.decode import BodyBroken, BodyTooLarge, ErrorBody, body_for
 from tailscale_sdk.transport.limits import AsyncThrottle
+from tailscale_sdk.transport.pacing import Pacing
 from tailscale_sdk.transport.reply import Reply
 from tailscale_sdk.transport.tokens import ENDPOINT, AsyncTokenSource, refuse_token
 from tailscale_sdk.transport.wire import (
@@ -33,6 +37,36 @@ from tailscale_sdk.transport.wire import (
     undecodable,
 )
 
+T = TypeVar("T")
+
+
+@define
+class AsyncOpenStream:
+    """Hold an answer whose body is still coming; whoever holds it closes it."""
+
+    status: int
+    headers: dict[str, str]
+    _response: httpx.Response
+    _host: str
+    _operation: str
+    _held: AsyncExitStack
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Give the body as it comes, still compressed; the deadline is the caller's.
+
+        Raises:
+            AttemptFailed: the answer broke off.
+        """
+        try:
+            async for chunk in self._response.stream:  # type: ignore[union-attr]  # an asynchronous wire gives such a stream
+                yield chunk
+        except httpx.HTTPError as error:
+            raise failure_of(error, self._host, self._operation, answered=True) from error
+
+    async def aclose(self) -> None:
+        """Close the connection and give the slot back; a second time does nothing."""
+        await self._held.aclose()
+
 
 class AsyncConnection:
     """Hold what every copy of a client shares: the wire, opened on its first loop, and the tokens."""
@@ -41,6 +75,7 @@ class AsyncConnection:
         self.clock, self.target = clock, target
         self._wire, self._closed = wire, False
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = os.getpid()
         self.host = urlsplit(target.base_url).netloc
         self.tokens = AsyncTokenSource(credential, clock, self._post_form)
 
@@ -48,10 +83,12 @@ class AsyncConnection:
         """Return the wire, opened by the first call on the one loop it then belongs to.
 
         Raises:
-            ClientLoopError: the client was closed, or is used from another event loop.
+            ClientLoopError: the client was closed, or is used from another event loop or process.
         """
         if self._closed:
             raise ClientLoopError("this client was closed: make a new one")
+        if self._process != os.getpid():
+            raise ClientLoopError("this client was made before a fork: make one in each process")
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._loop = loop
@@ -74,26 +111,52 @@ class AsyncConnection:
         Raises:
             AttemptFailed: there is no complete answer.
         """
+        response = await self._begin(request, operation)
         try:
-            response = await self.open().handle_async_request(request)
+            return await self._read(response, cap, operation)
+        finally:
+            await response.aclose()
+
+    async def open_stream(
+        self, request: httpx.Request, operation: str, held: AsyncExitStack
+    ) -> AsyncOpenStream | Reply:
+        """Send one request; a 2xx answer comes as an open stream, any other is read to its end.
+
+        Args:
+            held: what the stream keeps until it is closed.
+
+        Raises:
+            AttemptFailed: there is no complete answer.
+        """
+        response = await self._begin(request, operation)
+        held.push_async_callback(response.aclose)
+        if not 200 <= response.status_code < 300:
+            return await self._read(response, MAX_ERROR_BODY_BYTES, operation)
+        headers = lower_headers(response)
+        return AsyncOpenStream(response.status_code, headers, response, self.host, operation, held)
+
+    async def _begin(self, request: httpx.Request, operation: str) -> httpx.Response:
+        try:
+            return await self.open().handle_async_request(request)
         except httpx.HTTPError as error:
             raise failure_of(error, self.host, operation, answered=False) from error
+
+    async def _read(self, response: httpx.Response, cap: int, operation: str) -> Reply:
         headers = lower_headers(response)
         try:
-            return Reply(response.status_code, headers, await self._read(response, headers, cap))
+            body = await self._collect(response, headers, cap)
         except httpx.HTTPError as error:
             raise failure_of(error, self.host, operation, answered=True) from error
         except BodyTooLarge:
             raise too_large(cap, operation) from None
         except BodyBroken as problem:
             raise undecodable(problem, response.status_code, headers, operation) from None
-        finally:
-            await response.aclose()
+        return Reply(response.status_code, headers, body)
 
-    async def _read(self, response: httpx.Response, headers: dict[str, str], cap: int) -> bytes:
+    async def _collect(self, response: httpx.Response, headers: dict[str, str], cap: int) -> bytes:
         body = body_for(response.status_code, headers, cap)
         try:
-            async for chunk in response.stream:  # type: ignore[union-attr]  # an asynchronous wire gives such a stream
+            async for chunk in response.stream:  # type: ignore[union-attr]  # as above
                 if not body.feed(chunk):
                     break
         except httpx.HTTPError:
@@ -123,10 +186,11 @@ class AsyncSender:
     Args:
         connection: shared by all copies of a client.
         throttle: shared by all copies that did not set their own limits.
+        pacing: retry budget and gate, shared likewise.
     """
 
-    def __init__(self, connection: AsyncConnection, throttle: AsyncThrottle) -> None:
-        self.connection, self.throttle = connection, throttle
+    def __init__(self, connection: AsyncConnection, throttle: AsyncThrottle, pacing: Pacing) -> None:
+        self.connection, self.throttle, self.pacing = connection, throttle, pacing
         self._retrying = AsyncRetrying(
             retry=retry_if_exception_type(Again),
             wait=wait_of,
@@ -135,64 +199,134 @@ class AsyncSender:
             reraise=True,
         )
 
-    async def send(
-        self, request: WireRequest, context: CallContext, target: Target, options: Options
-    ) -> Reply:
+    async def send(self, call: CallContext[T]) -> T:
         """Send until there is an answer or no further attempt is allowed.
 
         Raises:
             TailscaleError: what the caller sees.
         """
+        return await self._carry(call, lambda: self._attempt(call))
+
+    async def open_stream(
+        self, call: CallContext[Any], begin: Callable[[AsyncOpenStream], Awaitable[T]]
+    ) -> T:
+        """Send until an answer has begun well; a failure before that is repeated as any other.
+
+        Args:
+            begin: reads the beginning, and says with AttemptFailed what is wrong with it.
+
+        Raises:
+            TailscaleError: what the caller sees.
+        """
+        return await self._carry(call, lambda: self._attempt_stream(call, begin))
+
+    async def _carry(self, call: CallContext[Any], attempt: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await self._attempt(request, context, target, options)
-        except AttemptFailed as failed:
-            again = self._decide(failed, context)
-        return await self._retrying.copy()(self._repeater(again, request, context, target, options))
+            try:
+                value = await self._observed(call, attempt)
+            except AttemptFailed as failed:
+                again = self._decide(failed, call)
+                value = await self._retrying.copy()(self._repeater(again, call, attempt))
+        except STOPS as stop:
+            call.interrupted(stop)
+            raise
+        call.succeeded(self.pacing)
+        return value
 
     def _repeater(
-        self, first: Again, request: WireRequest, context: CallContext, target: Target, options: Options
-    ) -> Callable[[], Awaitable[Reply]]:
+        self, first: Again, call: CallContext[Any], attempt: Callable[[], Awaitable[T]]
+    ) -> Callable[[], Awaitable[T]]:
         """Fail once with the failure that has happened already, so that tenacity waits before it sends."""
         pending: list[Again] = [first]
 
-        async def repeat() -> Reply:
+        async def repeat() -> T:
             if pending:
                 raise pending.pop()
             try:
-                return await self._attempt(request, context, target, options)
+                return await self._observed(call, attempt)
             except AttemptFailed as failed:
-                raise self._decide(failed, context) from failed
+                raise self._decide(failed, call) from failed
 
         return repeat
 
-    def _decide(self, failed: AttemptFailed, context: CallContext) -> Again:
+    async def _observed(self, call: CallContext[Any], attempt: Callable[[], Awaitable[T]]) -> T:
         clock = self.connection.clock
-        decision = context.decide(failed, clock)
+        try:
+            value = await attempt()
+        except AttemptFailed as failed:
+            call.ended(clock, failed.failure.status, failed.error)
+            raise
+        call.ended(clock, 200, None)
+        return value
+
+    def _decide(self, failed: AttemptFailed, call: CallContext[Any]) -> Again:
+        clock = self.connection.clock
+        decision = call.next_step(failed, clock, self.pacing)
         if decision.again:
             return Again(failed, decision)
-        final = context.final(failed, clock)
+        final = call.final(failed, clock)
         raise final from (final.__cause__ or failed.__cause__)
 
-    async def _attempt(
-        self, request: WireRequest, context: CallContext, target: Target, options: Options
-    ) -> Reply:
-        connection, deadline, clock = self.connection, context.deadline, self.connection.clock
+    async def _token(self, call: CallContext[Any]) -> Secret:
+        call.phase = "auth"
+        return await self.connection.tokens.get(call.deadline)
+
+    async def _pass_gate(self, call: CallContext[Any]) -> None:
+        clock, gate = self.connection.clock, self.pacing.gate
+        call.phase = "gate"
+        while wait := gate.wait(call.operation.operation_id, now := clock.monotonic()):
+            if now + wait >= call.deadline:
+                raise call.held_back(wait)
+            await clock.async_sleep(wait)
+
+    def _time_left(self, call: CallContext[Any]) -> asyncio.Timeout:
+        """Cut off what drips; the phases' own timeouts end at the deadline and know what was sent."""
+        if call.deadline == float("inf"):
+            return asyncio.timeout(None)
+        return asyncio.timeout(call.deadline - self.connection.clock.monotonic() + DEADLINE_GRACE_SECONDS)
+
+    async def _attempt(self, call: CallContext[T]) -> T:
+        connection, clock = self.connection, self.connection.clock
         connection.open()
-        context.attempts += 1
-        context.phase = "auth"
         try:
-            # The phases' own timeouts end at the deadline and know what was sent; this one catches what drips.
-            async with asyncio.timeout(deadline - clock.monotonic() + DEADLINE_GRACE_SECONDS):
-                token = await connection.tokens.get(deadline)
-                context.phase = "limiter"
-                await self.throttle.wait()
-                async with self.throttle.slot():
-                    if clock.monotonic() >= deadline:
-                        raise context.out_of_time()
-                    context.phase = "total"
-                    built = target.request(request, token.reveal(), PhaseTimeouts(deadline, clock.monotonic))
-                    reply = await connection.exchange(built, options.max_bytes, context.operation_id)
+            async with self._time_left(call):
+                token = await self._token(call)
+                await self._pass_gate(call)
+                call.phase = "limiter"
+                async with self.throttle.admitted(bulk=call.options.bulk):
+                    if clock.monotonic() >= call.deadline:
+                        raise call.out_of_time()
+                    call.sending(clock)
+                    built = call.build(token.reveal(), clock)
+                    operation_id = call.operation.operation_id
+                    reply = await connection.exchange(built, call.options.max_response_bytes, operation_id)
         except TimeoutError:
-            raise context.out_of_time() from None
+            raise call.out_of_time() from None
         renewable = reply.status == 401 and connection.tokens.invalidate(token)
-        return context.judge(reply, clock, renewable=renewable)
+        return call.decode(call.judge(reply, clock, renewable=renewable))
+
+    async def _attempt_stream(
+        self, call: CallContext[Any], begin: Callable[[AsyncOpenStream], Awaitable[T]]
+    ) -> T:
+        connection, clock = self.connection, self.connection.clock
+        connection.open()
+        async with AsyncExitStack() as attempt:
+            try:
+                async with self._time_left(call):
+                    token = await self._token(call)
+                    await self._pass_gate(call)
+                    call.phase = "limiter"
+                    held = await attempt.enter_async_context(AsyncExitStack())
+                    await held.enter_async_context(self.throttle.admitted(bulk=call.options.bulk))
+                    call.sending(clock)
+                    built = call.build(token.reveal(), clock)
+                    answer = await connection.open_stream(built, call.operation.operation_id, held)
+                    if isinstance(answer, AsyncOpenStream):
+                        value = await begin(answer)
+                        attempt.pop_all()
+                        return value
+            except TimeoutError:
+                raise call.out_of_time() from None
+        renewable = answer.status == 401 and connection.tokens.invalidate(token)
+        call.judge(answer, clock, renewable=renewable)
+        raise AssertionError("a 2xx answer comes as a stream")

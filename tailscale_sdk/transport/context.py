@@ -2,82 +2,99 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
-from attrs import define, field, frozen
+import httpx
+from attrs import define, evolve, field
 
-from tailscale_sdk import _constants as defaults
 from tailscale_sdk._generated.operations import OPERATIONS, Operation
+from tailscale_sdk._generated.types import UnexpectedShape, WireRequest
 from tailscale_sdk.errors import (
     APIStatusError,
     APITimeoutError,
+    DecodeError,
     OutcomeUnknownError,
+    RateLimitError,
     TailscaleError,
     status_error,
 )
 from tailscale_sdk.transport.clock import Clock
+from tailscale_sdk.transport.decode import NotJSON
+from tailscale_sdk.transport.hooks import RequestEvent, ResponseEvent, RetryEvent, tell
+from tailscale_sdk.transport.options import Options
+from tailscale_sdk.transport.pacing import Pacing
 from tailscale_sdk.transport.reply import Reply
 from tailscale_sdk.transport.retry import (
     GIVE_UP,
     Decision,
-    Nature,
-    RetryClass,
+    Failure,
     decide,
     nature_of_status,
     parse_retry_after,
 )
-from tailscale_sdk.transport.wire import AttemptFailed
+from tailscale_sdk.transport.wire import AttemptFailed, PhaseTimeouts, Target
+
+T = TypeVar("T")
+# What to do about an effect whose answer was lost, where it is not to read the state.
+_ADVICE = {
+    "rotateWebhookSecret": "Rotate again: a secret whose answer was lost cannot be read any more",
+    "resendDeviceInvite": "Ask the invited person before sending it again",
+    "resendUserInvite": "Ask the invited person before sending it again",
+    "resendContactVerificationEmail": "Look into the mailbox before sending it again",
+    "testWebhook": "Look whether the test arrived before sending it again",
+}
 
 
-@frozen
-class Options:
-    """Hold what a client or one of its copies allows each call."""
-
-    timeout: float = defaults.TOTAL_TIMEOUT_SECONDS
-    max_retries: int = defaults.MAX_RETRIES
-    max_bytes: int = defaults.MAX_RESPONSE_BYTES
-    on_ambiguous: str = "raise"
-    mark_creation: bool = True
+def raw_reply(reply: Reply) -> Reply:
+    """Return a reply as it is, for callers that decode by themselves."""
+    return reply
 
 
 @define
-class CallContext:
-    """Carry one call through its attempts."""
+class CallContext(Generic[T]):
+    """Carry one call through its attempts.
 
-    operation_id: str
-    method: str
-    path: str
-    retry_class: RetryClass
-    scopes: tuple[str, ...]
-    scopes_mode: str
+    Args:
+        operation: what is called.
+        request: what is sent, the same bytes in every attempt.
+        target: where to.
+        options: what the call allows.
+        read: turns a reply into the call's value.
+        started: monotonic seconds.
+        nonce: mark of a creation, named when its outcome stays unknown.
+    """
+
+    operation: Operation
+    request: WireRequest
+    target: Target
     options: Options
+    read: Callable[[Reply], T]
     started: float
+    nonce: str | None = None
+    streaming: bool = False
     deadline: float = field(init=False)
     attempts: int = 0
-    # What the current attempt waits for: auth, limiter, or total once it may have been sent.
+    # What the current attempt waits for: auth, gate, limiter, or total once it may have been sent.
     phase: str = "limiter"
     # A token was renewed and the attempt repeated; it happens once in a call and is no retry.
     replayed: bool = False
     # An earlier attempt may have been carried out, so what comes now may be its echo.
     unclear: bool = False
+    # A damaged answer was asked for again; it is not a second time.
+    once_spent: bool = False
+    last_cost: int = 0
+    sent_at: float = 0.0
 
     def __attrs_post_init__(self) -> None:
-        self.deadline = self.started + self.options.timeout
+        endless = self.streaming and not self.options.timeout_chosen
+        self.deadline = float("inf") if endless else self.started + self.options.timeout
 
-    @classmethod
-    def of(cls, operation: Operation, options: Options, clock: Clock) -> CallContext:
-        """Start a call of a described operation."""
-        return cls(
-            operation_id=operation.operation_id,
-            method=operation.http_method,
-            path=operation.path,
-            retry_class=operation.retry_class,
-            scopes=operation.scopes,
-            scopes_mode=operation.scopes_mode,
-            options=options,
-            started=clock.monotonic(),
-        )
+    def build(self, token: str, clock: Clock) -> httpx.Request:
+        """Build the request of the next attempt."""
+        timeouts = PhaseTimeouts(self.deadline, clock.monotonic, self.options, streaming=self.streaming)
+        return self.target.request(self.request, token, timeouts)
 
     def judge(self, reply: Reply, clock: Clock, *, renewable: bool = False) -> Reply:
         """Return a reply that means success.
@@ -92,73 +109,129 @@ class CallContext:
         """
         if 200 <= reply.status < 300:
             return reply
-        if reply.status == 404 and self.method == "DELETE" and self.unclear:
-            return reply
-        error, nature = self._refusal(reply, clock)
+        if reply.status == 404 and self.operation.http_method == "DELETE" and self.unclear:
+            return evolve(reply, body=b"", already_absent=True)
+        error, failure = self._refusal(reply, clock)
         if reply.status == 401 and renewable and not self.replayed:
             self.replayed = True
-            raise AttemptFailed(error, "refused", replay=True)
-        waits = error.retry_after if reply.status in {429, 503} else None
-        raise AttemptFailed(error, nature, retry_after=waits)
+            failure = Failure("refused", status=401, replay=True)
+        raise AttemptFailed(error, failure)
 
-    def _refusal(self, reply: Reply, clock: Clock) -> tuple[APIStatusError, Nature]:
-        nature = nature_of_status(reply.status, self.retry_class)
+    def _refusal(self, reply: Reply, clock: Clock) -> tuple[APIStatusError, Failure]:
+        operation = self.operation
+        nature = nature_of_status(reply.status, operation.retry_class)
         told: dict[str, Any] = {
-            "operation": self.operation_id,
-            "method": self.method,
-            "path": self.path,
-            "required_scopes": self.scopes,
-            "scopes_mode": self.scopes_mode,
+            "operation": operation.operation_id,
+            "method": operation.http_method,
+            "path": operation.path,
+            "required_scopes": operation.scopes,
+            "scopes_mode": operation.scopes_mode,
             "request_id": reply.headers.get("x-request-id") or reply.headers.get("request-id"),
-            "ambiguous": self._may_have_acted(nature),
+            "ambiguous": self._may_have_acted(nature == "ambiguous"),
             "body": reply.body,
         }
         if 300 <= reply.status < 400:
             other = host_of(reply.headers.get("location", ""))
-            return APIStatusError(status=reply.status, message=f"redirected to {other}", **told), nature
+            error = APIStatusError(status=reply.status, message=f"redirected to {other}", **told)
+            return error, Failure(nature, status=reply.status)
         retry_after = parse_retry_after(reply.headers, clock.now())
-        return status_error(reply.status, retry_after=retry_after, **told), nature
+        waits = retry_after if reply.status in {429, 503} else None
+        error = status_error(reply.status, retry_after=retry_after, **told)
+        return error, Failure(nature, status=reply.status, retry_after=waits)
 
-    def _may_have_acted(self, nature: Nature) -> bool:
-        return self.retry_class != "SAFE" and (nature == "ambiguous" or self.unclear)
+    def decode(self, reply: Reply) -> T:
+        """Read the value of a successful reply.
 
-    def decide(self, failed: AttemptFailed, clock: Clock) -> Decision:
-        """Decide what follows a failed attempt."""
-        if not failed.repeatable:
-            return GIVE_UP
-        decision = decide(
-            nature=failed.nature,
-            retry_class=self.retry_class,
-            attempt=self.attempts - self.replayed,
-            max_retries=self.options.max_retries,
-            remaining=self.deadline - clock.monotonic(),
-            chance=clock.random(),
-            retry_after=failed.retry_after,
-            at_once=failed.at_once,
-            replay=failed.replay,
+        Raises:
+            AttemptFailed: the body is not what the operation answers; the request may have been carried out.
+        """
+        try:
+            return self.read(reply)
+        except UnexpectedShape as problem:
+            text = f"expected {problem.expected}, found {problem.found}"
+            raise self._undecodable(reply, text, problem.json_path, cut=False) from problem
+        except NotJSON as problem:
+            raise self._undecodable(reply, str(problem), "$", cut=problem.cut) from problem
+        except ValueError as problem:
+            raise self._undecodable(reply, "this cannot be read", "$", cut=False) from problem
+
+    def _undecodable(self, reply: Reply, message: str, json_path: str, *, cut: bool) -> AttemptFailed:
+        error = DecodeError(
+            message,
+            operation=self.operation.operation_id,
+            status=reply.status,
+            content_type=reply.headers.get("content-type"),
+            bytes_read=len(reply.body),
+            json_path=json_path,
         )
-        self.unclear = self.unclear or failed.nature == "ambiguous"
+        return AttemptFailed(error, Failure("ambiguous", status=reply.status, once=cut, repeatable=cut))
+
+    def _may_have_acted(self, ambiguous: bool) -> bool:
+        return self.operation.retry_class != "SAFE" and (ambiguous or self.unclear)
+
+    def next_step(self, failed: AttemptFailed, clock: Clock, pacing: Pacing) -> Decision:
+        """Decide what follows a failed attempt, pay for it, and let the other calls know of a 429."""
+        failure, options, now = failed.failure, self.options, clock.monotonic()
+        decision = decide(
+            failure,
+            retry_class=self.operation.retry_class,
+            attempt=self.attempts - self.replayed,
+            max_retries=options.max_retries,
+            remaining=self.deadline - now,
+            chance=clock.random(),
+            tokens=pacing.budget.tokens,
+            max_retry_after=options.max_retry_after,
+            retry_429_writes=options.retry_429_writes,
+            once_spent=self.once_spent,
+        )
+        self.unclear = self.unclear or failure.nature == "ambiguous"
+        self.once_spent = self.once_spent or failure.once
+        if failure.status == 429:
+            asked = decision.wait if failure.retry_after is None else failure.retry_after
+            alone = self.operation.operation_id if self.operation.retry_class == "EFFECT" else None
+            pacing.gate.shut(now + min(asked, options.max_retry_after), alone)
+        if decision.cost and not pacing.budget.spend(decision.cost):
+            return GIVE_UP
+        if decision.again:
+            self.last_cost = decision.cost
+            self.tell_retry(failed, decision.wait)
         return decision
+
+    def succeeded(self, pacing: Pacing) -> None:
+        """Give back to the retry budget what a success earns."""
+        pacing.budget.earn(self.last_cost or 1)
 
     def final(self, failed: AttemptFailed, clock: Clock) -> TailscaleError:
         """Return what the caller sees when no further attempt is made."""
         error = failed.error
         elapsed = clock.monotonic() - self.started
+        ambiguous = failed.failure.nature == "ambiguous"
         known = {
             "attempts": self.attempts,
             "elapsed": elapsed,
-            "ambiguous": self._may_have_acted(failed.nature),
+            "ambiguous": self._may_have_acted(ambiguous),
         }
         for name, value in known.items():
             if hasattr(error, name):
                 setattr(error, name, value)
-        if failed.nature == "ambiguous" and self.retry_class in {"CREATE", "EFFECT"}:
+        if ambiguous and self.operation.retry_class in {"CREATE", "EFFECT"}:
             unknown = OutcomeUnknownError(
-                operation=self.operation_id, attempts=self.attempts, elapsed=elapsed
+                operation=self.operation.operation_id,
+                nonce=self.nonce,
+                advice=_ADVICE.get(self.operation.operation_id),
+                attempts=self.attempts,
+                elapsed=elapsed,
             )
             unknown.__cause__ = error
             return unknown
         return error
+
+    def interrupted(self, stop: BaseException) -> None:
+        """Tell in a note that a write may have been carried out although its caller stopped waiting."""
+        if self.phase != "total" or self.operation.effect == "read":
+            return
+        mark = f"; look for {self.nonce!r}" if self.nonce else ""
+        stop.add_note(f"{self.operation.operation_id} was under way and may have been carried out{mark}")
 
     def out_of_time(self) -> AttemptFailed:
         """Say that the whole call ran out of time in its current phase."""
@@ -166,9 +239,56 @@ class CallContext:
         waited = {"auth": "waiting for an access token", "limiter": "waiting for its turn"}.get(
             self.phase, "sent"
         )
-        text = f"{self.operation_id}: not finished within {self.options.timeout:g} s ({waited})"
-        error = APITimeoutError(text, operation=self.operation_id, phase=self.phase, ambiguous=sent)
-        return AttemptFailed(error, "ambiguous" if sent else "not_sent", repeatable=False)
+        name = self.operation.operation_id
+        text = f"{name}: not finished within {self.options.timeout:g} s ({waited})"
+        error = APITimeoutError(text, operation=name, phase=self.phase, ambiguous=sent)
+        return AttemptFailed(error, Failure("ambiguous" if sent else "not_sent", repeatable=False))
+
+    def held_back(self, wait: float) -> AttemptFailed:
+        """Say, without having sent anything, that the service asked to be left alone for longer than there is."""
+        operation = self.operation
+        error = RateLimitError(
+            status=429,
+            message="not sent: the service asked all calls to wait",
+            operation=operation.operation_id,
+            method=operation.http_method,
+            path=operation.path,
+            retry_after=wait,
+        )
+        return AttemptFailed(error, Failure("refused", repeatable=False))
+
+    def _event(self) -> dict[str, Any]:
+        operation = self.operation
+        return {
+            "operation": operation.operation_id,
+            "method": operation.http_method,
+            "path": operation.path,
+            "retry_class": operation.retry_class,
+            "attempt": self.attempts,
+        }
+
+    def sending(self, clock: Clock) -> None:
+        """Count the attempt that is about to be sent, and call the hook that wants to know of it."""
+        self.attempts += 1
+        self.phase, self.sent_at = "total", clock.monotonic()
+        hooks = self.options.hooks
+        if hooks is not None and hooks.on_request is not None:
+            tell(hooks.on_request, RequestEvent(**self._event()))
+
+    def ended(self, clock: Clock, status: int | None, error: Exception | None) -> None:
+        """Call the hook that wants to know how an attempt ended; one that was never sent is none."""
+        hooks = self.options.hooks
+        if hooks is None or hooks.on_response is None or self.phase != "total":
+            return
+        duration = clock.monotonic() - self.sent_at
+        tell(hooks.on_response, ResponseEvent(**self._event(), status=status, duration=duration, error=error))
+
+    def tell_retry(self, failed: AttemptFailed, wait: float) -> None:
+        """Call the hook that wants to know of every retry."""
+        hooks = self.options.hooks
+        if hooks is not None and hooks.on_retry is not None:
+            event = RetryEvent(**self._event(), status=failed.failure.status, wait=wait, error=failed.error)
+            tell(hooks.on_retry, event)
 
 
 def host_of(location: str) -> str:

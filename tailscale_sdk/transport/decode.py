@@ -18,7 +18,15 @@ class BodyTooLarge(Exception):
 
 
 class BodyBroken(Exception):
-    """Say that a body cannot be decompressed, or uses an encoding that was not asked for."""
+    """Say that a body cannot be decompressed.
+
+    Attributes:
+        damaged: the data is broken, as it may be once; False for an encoding that was not asked for.
+    """
+
+    def __init__(self, message: str, *, damaged: bool = True) -> None:
+        super().__init__(message)
+        self.damaged = damaged
 
 
 class BoundedBody:
@@ -37,7 +45,7 @@ class BoundedBody:
         self._cap, self._pieces, self._size, self._wire_size = cap, list[bytes](), 0, 0
         encoding = headers.get("content-encoding", "").strip().lower()
         if encoding not in {"", "identity", "gzip"}:
-            raise BodyBroken("an encoding came that was not asked for")
+            raise BodyBroken("an encoding came that was not asked for", damaged=False)
         self._gunzip = zlib.decompressobj(31) if encoding == "gzip" else None
         length = headers.get("content-length", "")
         if (
@@ -127,13 +135,44 @@ def body_for(status: int, headers: Mapping[str, str], cap: int) -> BoundedBody:
     return BoundedBody(headers, cap) if 200 <= status < 300 else ErrorBody(headers)
 
 
+class NotJSON(ValueError):
+    """Say that a body is not JSON; ``cut`` when it looks like the beginning of some."""
+
+    def __init__(self, *, cut: bool) -> None:
+        super().__init__("this is the beginning of JSON only" if cut else "this is not JSON")
+        self.cut = cut
+
+
 def load_json(body: bytes) -> Any:
     """Decode JSON; UTF-8 whatever a header says.
 
     Raises:
-        ValueError: it is not JSON, whichever way; no other exception leaves.
+        NotJSON: it is not JSON, whichever way; no other exception leaves.
     """
     try:
         return orjson.loads(body)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise NotJSON(cut=False) from None
+    except ValueError as problem:
+        raise NotJSON(cut=_is_cut(body, problem)) from None
+
+
+def _is_cut(body: bytes, problem: ValueError) -> bool:
+    """Tell whether all that is wrong is where the body ends; an empty one is not cut, it was never there."""
+    if "unexpected end of" in str(problem):
+        return True
+    try:
+        body.decode()
+    except UnicodeDecodeError as last:
+        return last.reason == "unexpected end of data"
+    return False
+
+
+def check_nothing(body: bytes) -> None:
+    """Accept the answer of an operation that returns nothing: empty, or any JSON; a foreign page is no answer.
+
+    Raises:
+        NotJSON: it is something else.
+    """
+    if body.strip():
+        load_json(body)

@@ -18,6 +18,7 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes = field(repr=lambda body: f"<{len(body)} bytes>")
     attempts: int = 1
+    already_absent: bool = False
 
 
 @frozen
@@ -30,6 +31,7 @@ class RawResponse(Generic[T]):
         body: the decompressed body; not part of the repr.
         parsed: what the method returns; None for ``client.request``.
         attempts: requests that were sent for this answer.
+        already_absent: a deletion whose repeat found nothing left; an earlier attempt, or somebody else, did it.
     """
 
     status: int
@@ -37,3 +39,4 @@ class RawResponse(Generic[T]):
     body: bytes = field(repr=lambda body: f"<{len(body)} bytes>")
     parsed: T = field(repr=False)
     attempts: int = 1
+    already_absent: bool = False

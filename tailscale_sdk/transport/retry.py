@@ -28,11 +28,40 @@ _AMBIGUOUS_STATUSES = frozenset({408, 500, 502, 503, 504})
 
 
 @frozen
+class Failure:
+    """Describe why an attempt brought no usable answer.
+
+    Attributes:
+        nature: what the failure says about the request having been carried out.
+        status: HTTP status, None without a complete answer.
+        retry_after: seconds the service asked to wait, if it did.
+        at_once: the connection was closed before any answer; the first repeat need not wait.
+        replay: the token was not accepted and another one can be had.
+        once: a damaged answer, which is asked for one more time only.
+        repeatable: another attempt may end otherwise.
+    """
+
+    nature: Nature
+    status: int | None = None
+    retry_after: float | None = None
+    at_once: bool = False
+    replay: bool = False
+    once: bool = False
+    repeatable: bool = True
+
+    @property
+    def throttled(self) -> bool:
+        """Tell whether the service said that it is asked too much."""
+        return self.status in {429, 503}
+
+
+@frozen
 class Decision:
-    """Say whether to try again, and after how many seconds."""
+    """Say whether to try again, after how many seconds, and what it costs of the retry budget."""
 
     again: bool
     wait: float = 0.0
+    cost: int = 0
 
 
 GIVE_UP = Decision(again=False)
@@ -47,55 +76,70 @@ def nature_of_status(status: int, retry_class: RetryClass) -> Nature:
     return "ambiguous" if status in _AMBIGUOUS_STATUSES or status > 504 else "permanent"
 
 
-def may_repeat(nature: Nature, retry_class: RetryClass) -> bool:
-    """Tell whether an operation may be sent again after a failure of this nature."""
-    if nature in {"not_sent", "refused"}:
+def may_repeat(failure: Failure, retry_class: RetryClass, *, retry_429_writes: bool = True) -> bool:
+    """Tell whether an operation may be sent again after a failure."""
+    if not failure.repeatable:
+        return False
+    if failure.nature == "refused" and failure.status == 429 and retry_class in {"CREATE", "EFFECT"}:
+        return retry_429_writes
+    if failure.nature in {"not_sent", "refused"}:
         return True
-    return nature == "ambiguous" and retry_class in {"SAFE", "IDEM"}
+    return failure.nature == "ambiguous" and retry_class in {"SAFE", "IDEM"}
 
 
 def decide(
+    failure: Failure,
     *,
-    nature: Nature,
     retry_class: RetryClass,
     attempt: int,
     max_retries: int,
     remaining: float,
     chance: float,
-    retry_after: float | None = None,
-    at_once: bool = False,
-    replay: bool = False,
+    tokens: float = float("inf"),
+    max_retry_after: float = defaults.MAX_RETRY_AFTER_SECONDS,
+    retry_429_writes: bool = True,
+    once_spent: bool = False,
 ) -> Decision:
     """Decide what follows a failed attempt.
 
     Args:
-        nature: what the failure says about the request having been carried out.
+        failure: why it failed.
         retry_class: class of the operation.
         attempt: number of the attempt that failed, from 1; a replay with a renewed token does not count.
         max_retries: how many further attempts are allowed in all.
         remaining: seconds to the deadline of the call.
         chance: a random share of one, for the jitter.
-        retry_after: seconds the service asked to wait, if it did.
-        at_once: the connection was closed before any answer; the first repeat need not wait.
-        replay: the token was not accepted and another one can be had; neither waits nor counts as a retry.
+        tokens: what is left of the retry budget.
+        max_retry_after: the longest wait asked for that is sat out.
+        retry_429_writes: whether creations and effects are repeated after a 429.
+        once_spent: a damaged answer was asked for again already.
     """
-    if remaining <= 0 or not may_repeat(nature, retry_class):
+    if remaining <= 0 or not may_repeat(failure, retry_class, retry_429_writes=retry_429_writes):
         return GIVE_UP
-    if replay:
+    if failure.replay:
         return Decision(again=True)
-    if attempt > max_retries:
+    cost = defaults.RETRY_COST_WHEN_THROTTLED if failure.throttled else defaults.RETRY_COST
+    if attempt > max_retries or cost > tokens or (failure.once and once_spent):
         return GIVE_UP
-    if retry_after is not None:
-        if retry_after > defaults.MAX_RETRY_AFTER_SECONDS or retry_after >= remaining:
-            return GIVE_UP
-        wait = retry_after + chance * min(
-            defaults.RETRY_AFTER_JITTER_SHARE * retry_after, defaults.RETRY_AFTER_JITTER_CAP_SECONDS
+    wait = _wait(failure, attempt, remaining, chance, max_retry_after)
+    return Decision(again=True, wait=wait, cost=cost) if wait is not None and wait < remaining else GIVE_UP
+
+
+def _wait(
+    failure: Failure, attempt: int, remaining: float, chance: float, max_retry_after: float
+) -> float | None:
+    """Return the seconds to wait; None when the service asks for more than is sat out."""
+    asked = failure.retry_after
+    if asked is not None:
+        if asked > max_retry_after:
+            return None
+        jitter = chance * min(
+            defaults.RETRY_AFTER_JITTER_SHARE * asked, defaults.RETRY_AFTER_JITTER_CAP_SECONDS
         )
-        return Decision(again=True, wait=wait if wait < remaining else retry_after)
-    if at_once and attempt == 1:
-        return Decision(again=True)
-    wait = backoff(attempt, chance)
-    return Decision(again=True, wait=wait) if wait < remaining else GIVE_UP
+        return asked + jitter if asked + jitter < remaining else asked
+    if failure.at_once and attempt == 1:
+        return 0.0
+    return backoff(attempt, chance)
 
 
 def backoff(attempt: int, chance: float) -> float:

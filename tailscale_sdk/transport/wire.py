@@ -26,47 +26,29 @@ from tailscale_sdk.errors import (
     TailscaleError,
 )
 from tailscale_sdk.transport.decode import BodyBroken
-from tailscale_sdk.transport.retry import Nature
+from tailscale_sdk.transport.options import Options
+from tailscale_sdk.transport.retry import Failure, Nature
 
-_PHASES = {
-    "connect": defaults.CONNECT_TIMEOUT_SECONDS,
-    "read": defaults.READ_TIMEOUT_SECONDS,
-    "write": defaults.WRITE_TIMEOUT_SECONDS,
-    "pool": defaults.POOL_TIMEOUT_SECONDS,
-}
 USER_AGENT = f"tailscale-sdk-python/{__version__} python/{platform.python_version()}"
 # httpcore and h11 report a connection that ended too early as a protocol error: only the words tell.
 _CUT_OFF = re.compile(r"disconnected without|peer closed connection")
 Wire = httpx.BaseTransport
 AsyncWire = httpx.AsyncBaseTransport
 W = TypeVar("W")
+_DEFAULTS = Options()
 
 
 class AttemptFailed(Exception):
     """Carry why one attempt brought no usable answer; it never leaves the transport."""
 
-    def __init__(
-        self,
-        error: TailscaleError,
-        nature: Nature,
-        *,
-        retry_after: float | None = None,
-        at_once: bool = False,
-        replay: bool = False,
-        repeatable: bool = True,
-    ) -> None:
+    def __init__(self, error: TailscaleError, failure: Failure) -> None:
         super().__init__(str(error))
-        self.error = error
-        self.nature: Nature = nature
-        self.retry_after = retry_after
-        self.at_once = at_once
-        self.replay = replay
-        self.repeatable = repeatable
+        self.error, self.failure = error, failure
 
     @property
     def settles_token_request(self) -> bool:
         """Tell whether asking for a token again would end the same way."""
-        return self.nature == "permanent" or not self.repeatable
+        return self.failure.nature == "permanent" or not self.failure.repeatable
 
     def token_error(self) -> TailscaleError:
         """Return the failure of a token request: the operation it was for was never sent."""
@@ -135,15 +117,29 @@ class PhaseTimeouts(dict[str, float]):
     Args:
         deadline: end of the call on the clock.
         monotonic: the clock.
+        options: what the call allows each phase.
+        streaming: the body is a log stream, read as long as it speaks.
     """
 
-    def __init__(self, deadline: float, monotonic: Callable[[], float]) -> None:
-        super().__init__(_PHASES)
+    def __init__(
+        self,
+        deadline: float,
+        monotonic: Callable[[], float],
+        options: Options = _DEFAULTS,
+        *,
+        streaming: bool = False,
+    ) -> None:
+        super().__init__(
+            connect=options.connect_timeout,
+            read=options.idle_timeout if streaming else options.read_timeout,
+            write=options.write_timeout,
+            pool=defaults.POOL_TIMEOUT_SECONDS,
+        )
         self._deadline, self._monotonic = deadline, monotonic
 
     def get(self, phase: str, default: float | None = None) -> float | None:  # type: ignore[override]
         """Return the seconds a phase may take from now."""
-        limit = _PHASES.get(phase, default)
+        limit = super().get(phase, default)
         return limit if limit is None else max(min(limit, self._deadline - self._monotonic()), 0.001)
 
 
@@ -230,18 +226,22 @@ def failure_of(error: Exception, host: str, operation: str, *, answered: bool) -
         return _not_connected(error, host, operation)
     if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError | httpx.ProxyError):
         text = f"{operation}: the request could not be sent to {host} ({type(error).__name__})"
-        return AttemptFailed(APIConnectionError(text, operation=operation, phase="connect"), "permanent")
+        return AttemptFailed(
+            APIConnectionError(text, operation=operation, phase="connect"), Failure("permanent")
+        )
     text = f"{operation}: the connection to {host} broke off before the answer was complete"
     phase = "write" if isinstance(error, httpx.WriteError) else "read"
     if isinstance(error, httpx.RemoteProtocolError) and not _CUT_OFF.search(str(error)):
         text, phase = f"{operation}: what {host} answered is not HTTP", "protocol"
     broken = APIConnectionError(text, operation=operation, phase=phase, ambiguous=True)
-    return AttemptFailed(broken, "ambiguous", at_once=phase == "read" and not answered)
+    at_once = phase == "read" and not answered
+    return AttemptFailed(broken, Failure("ambiguous", at_once=at_once, once=phase == "protocol"))
 
 
 def too_large(cap: int, operation: str) -> AttemptFailed:
     """Say that an answer is over the cap: it would be so again, and a write it answers was carried out."""
-    return AttemptFailed(ResponseTooLargeError(cap=cap, operation=operation), "ambiguous", repeatable=False)
+    error = ResponseTooLargeError(cap=cap, operation=operation)
+    return AttemptFailed(error, Failure("ambiguous", repeatable=False))
 
 
 def undecodable(
@@ -255,7 +255,9 @@ def undecodable(
         content_type=headers.get("content-type"),
         ambiguous=True,
     )
-    return AttemptFailed(error, "ambiguous")
+    return AttemptFailed(
+        error, Failure("ambiguous", status=status, once=problem.damaged, repeatable=problem.damaged)
+    )
 
 
 def _timeout(error: httpx.TimeoutException, host: str, operation: str) -> AttemptFailed:
@@ -265,7 +267,7 @@ def _timeout(error: httpx.TimeoutException, host: str, operation: str) -> Attemp
     )
     text = f"{operation}: {host} did not answer in time ({phase})"
     timeout = APITimeoutError(text, operation=operation, phase=phase, ambiguous=sent)
-    return AttemptFailed(timeout, "ambiguous" if sent else "not_sent")
+    return AttemptFailed(timeout, Failure("ambiguous" if sent else "not_sent"))
 
 
 def _not_connected(error: httpx.ConnectError, host: str, operation: str) -> AttemptFailed:
@@ -282,6 +284,5 @@ def _not_connected(error: httpx.ConnectError, host: str, operation: str) -> Atte
         if isinstance(cause, socket.gaierror):
             phase, what = "dns", "has no address: check base_url and the resolver"
             nature = "not_sent" if cause.errno == socket.EAI_AGAIN else "permanent"
-    return AttemptFailed(
-        APIConnectionError(f"{operation}: {host} {what}", operation=operation, phase=phase), nature
-    )
+    error_seen = APIConnectionError(f"{operation}: {host} {what}", operation=operation, phase=phase)
+    return AttemptFailed(error_seen, Failure(nature))

@@ -1,0 +1,155 @@
+"""Calls that take several requests, written once as steps, and carried out by either kind of channel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar
+
+from attrs import evolve, frozen
+
+from tailscale_sdk._constants import RECONCILE_SECONDS
+from tailscale_sdk._generated.operations import Operation
+from tailscale_sdk._generated.types import WireRequest
+from tailscale_sdk.errors import APITimeoutError, TailscaleError
+from tailscale_sdk.transport.channel import AsyncChannel, Channel, reader
+from tailscale_sdk.transport.clock import Clock
+from tailscale_sdk.transport.reply import Reply
+
+T = TypeVar("T")
+
+
+@frozen
+class Ask:
+    """Send one request; the step's value is what was read.
+
+    Attributes:
+        operation: operation id, or an operation whose class the caller judged by its arguments.
+        parse: reads decoded JSON.
+        parse_reply: reads the reply itself.
+        nonce: mark of a creation.
+        settling: it finds out what became of an unclear write, within a deadline of its own.
+        unbroken: once sent it is waited for, even by a call that was cancelled.
+    """
+
+    operation: str | Operation
+    request: WireRequest
+    parse: Callable[[Any], Any] | None = None
+    parse_reply: Callable[[Reply], Any] | None = None
+    nonce: str | None = None
+    settling: bool = False
+    unbroken: bool = False
+
+
+@frozen
+class Wait:
+    """Let some seconds pass."""
+
+    seconds: float
+
+
+Steps = Generator[Ask | Wait, Any, T]
+
+
+class _Settling:
+    """Give every settling step what is left of the one deadline they share."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._deadline = clock, float("inf")
+
+    def left(self, step: Ask | Wait) -> float:
+        """Return the seconds a step may take.
+
+        Raises:
+            APITimeoutError: it would end too late.
+        """
+        now = self._clock.monotonic()
+        if self._deadline == float("inf"):
+            self._deadline = now + RECONCILE_SECONDS
+        left = self._deadline - now
+        if left <= (step.seconds if isinstance(step, Wait) else 0.0):
+            raise APITimeoutError("not settled in time", phase="total")
+        return left
+
+
+def _narrowed(channel: Any, seconds: float) -> Any:
+    options = evolve(channel.options, timeout=max(seconds, 0.001), timeout_chosen=True)
+    return evolve(channel, raw=False, options=options)
+
+
+def run(channel: Channel, steps: Steps[T]) -> T:
+    """Carry out the steps one after the other.
+
+    Raises:
+        TailscaleError: as the steps decide.
+    """
+    clock = channel.sender.connection.clock
+    settling = _Settling(clock)
+    answer, problem = None, None
+    while True:
+        try:
+            step = steps.throw(problem) if problem is not None else steps.send(answer)
+        except StopIteration as done:
+            value: T = done.value
+            return value
+        answer, problem = None, None
+        try:
+            if isinstance(step, Wait):
+                settling.left(step)
+                clock.sleep(step.seconds)
+            else:
+                used = _narrowed(channel, settling.left(step)) if step.settling else channel
+                answer = used.call(
+                    step.operation,
+                    step.request,
+                    parse_reply=reader(step.parse, step.parse_reply),
+                    nonce=step.nonce,
+                )
+        except TailscaleError as error:
+            problem = error
+
+
+async def run_async(channel: AsyncChannel, steps: Steps[T]) -> T:
+    """Carry out the steps one after the other.
+
+    Raises:
+        TailscaleError: as the steps decide.
+    """
+    clock = channel.sender.connection.clock
+    settling = _Settling(clock)
+    answer, problem = None, None
+    while True:
+        try:
+            step = steps.throw(problem) if problem is not None else steps.send(answer)
+        except StopIteration as done:
+            value: T = done.value
+            return value
+        answer, problem = None, None
+        try:
+            if isinstance(step, Wait):
+                settling.left(step)
+                await clock.async_sleep(step.seconds)
+            else:
+                used = _narrowed(channel, settling.left(step)) if step.settling else channel
+                call = used.call(
+                    step.operation,
+                    step.request,
+                    parse_reply=reader(step.parse, step.parse_reply),
+                    nonce=step.nonce,
+                )
+                answer = await (_unbroken(call) if step.unbroken else call)
+        except TailscaleError as error:
+            problem = error
+
+
+async def _unbroken(call: Any) -> Any:
+    """Wait for a call to its end, and be cancelled only then."""
+    task = asyncio.ensure_future(call)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.done():
+            await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
+        raise
