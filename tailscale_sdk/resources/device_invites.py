@@ -61,7 +61,7 @@ class AsyncDeviceInvites(AsyncResource):
         """
         from .._generated.api.device_invites import create_device_invites as _endpoint
 
-        return await self._channel.call(
+        return await self._create(
             "createDeviceInvites",
             _endpoint.build_request(device_id, invites=invites),
             _endpoint.parse_success,
@@ -188,7 +188,7 @@ class DeviceInvites(Resource):
         """
         from .._generated.api.device_invites import create_device_invites as _endpoint
 
-        return self._channel.call(
+        return self._create(
             "createDeviceInvites",
             _endpoint.build_request(device_id, invites=invites),
             _endpoint.parse_success,

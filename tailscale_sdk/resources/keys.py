@@ -92,7 +92,7 @@ class AsyncKeys(AsyncResource):
         """
         from .._generated.api.keys import create_key as _endpoint
 
-        return await self._channel.call(
+        return await self._create(
             "createKey",
             _endpoint.build_request(
                 self._channel.tailnet if tailnet is None else tailnet,
@@ -296,7 +296,7 @@ class Keys(Resource):
         """
         from .._generated.api.keys import create_key as _endpoint
 
-        return self._channel.call(
+        return self._create(
             "createKey",
             _endpoint.build_request(
                 self._channel.tailnet if tailnet is None else tailnet,

@@ -286,7 +286,7 @@ class AsyncLogging(AsyncResource):
         """
         from .._generated.api.logging import get_aws_external_id as _endpoint
 
-        return await self._channel.call(
+        return await self._create(
             "getAwsExternalId",
             _endpoint.build_request(self._channel.tailnet if tailnet is None else tailnet, reusable=reusable),
             _endpoint.parse_success,
@@ -584,7 +584,7 @@ class Logging(Resource):
         """
         from .._generated.api.logging import get_aws_external_id as _endpoint
 
-        return self._channel.call(
+        return self._create(
             "getAwsExternalId",
             _endpoint.build_request(self._channel.tailnet if tailnet is None else tailnet, reusable=reusable),
             _endpoint.parse_success,

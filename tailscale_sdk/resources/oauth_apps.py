@@ -71,7 +71,7 @@ class AsyncOAuthApps(AsyncResource):
         """
         from .._generated.api.o_auth_apps import create_o_auth_app as _endpoint
 
-        return await self._channel.call(
+        return await self._create(
             "createOAuthApp",
             _endpoint.build_request(
                 self._channel.tailnet if tailnet is None else tailnet,
@@ -243,7 +243,7 @@ class OAuthApps(Resource):
         """
         from .._generated.api.o_auth_apps import create_o_auth_app as _endpoint
 
-        return self._channel.call(
+        return self._create(
             "createOAuthApp",
             _endpoint.build_request(
                 self._channel.tailnet if tailnet is None else tailnet,

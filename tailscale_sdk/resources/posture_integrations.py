@@ -81,7 +81,7 @@ class AsyncPostureIntegrations(AsyncResource):
             create_posture_integration as _endpoint,
         )
 
-        return await self._channel.call(
+        return await self._create(
             "createPostureIntegration",
             _endpoint.build_request(
                 self._channel.tailnet if tailnet is None else tailnet,
@@ -251,7 +251,7 @@ class PostureIntegrations(Resource):
             create_posture_integration as _endpoint,
         )
 
-        return self._channel.call(
+        return self._create(
             "createPostureIntegration",
             _endpoint.build_request(
                 self._channel.tailnet if tailnet is None else tailnet,

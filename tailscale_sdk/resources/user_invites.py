@@ -62,7 +62,7 @@ class AsyncUserInvites(AsyncResource):
         """
         from .._generated.api.user_invites import create_user_invites as _endpoint
 
-        return await self._channel.call(
+        return await self._create(
             "createUserInvites",
             _endpoint.build_request(self._channel.tailnet if tailnet is None else tailnet, invites=invites),
             _endpoint.parse_success,
@@ -172,7 +172,7 @@ class UserInvites(Resource):
         """
         from .._generated.api.user_invites import create_user_invites as _endpoint
 
-        return self._channel.call(
+        return self._create(
             "createUserInvites",
             _endpoint.build_request(self._channel.tailnet if tailnet is None else tailnet, invites=invites),
             _endpoint.parse_success,

@@ -69,7 +69,7 @@ class AsyncWebhooks(AsyncResource):
         """
         from .._generated.api.webhooks import create_webhook as _endpoint
 
-        return await self._channel.call(
+        return await self._create(
             "createWebhook",
             _endpoint.build_request(
                 self._channel.tailnet if tailnet is None else tailnet,
@@ -241,7 +241,7 @@ class Webhooks(Resource):
         """
         from .._generated.api.webhooks import create_webhook as _endpoint
 
-        return self._channel.call(
+        return self._create(
             "createWebhook",
             _endpoint.build_request(
                 self._channel.tailnet if tailnet is None else tailnet,
