@@ -103,6 +103,8 @@ def _build(source: Path, document: Mapping[str, Any], root: Path, sha256: str, r
     (root / "_generated" / "operations.py").write_text(
         operations.render(plans=plans, sha256=sha256, reconciled=reconciled)
     )
+    endpoints = project.env.get_template("endpoints.py.jinja")
+    (root / "_generated" / "endpoints.py").write_text(endpoints.render(plans=plans))
     (root / "resources").mkdir()
     tags = {
         str(PythonIdentifier(tag["name"], "tag")): tag.get("description", "")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tailscale_sdk.auth import WorkloadIdentity as WorkloadIdentity
     from tailscale_sdk.calls.policy_file import PolicyDocument as PolicyDocument
     from tailscale_sdk.calls.policy_file import PolicyValidation as PolicyValidation
+    from tailscale_sdk.calls.prepared import PreparedCall as PreparedCall
     from tailscale_sdk.client import AsyncTailscale as AsyncTailscale
     from tailscale_sdk.client import Tailscale as Tailscale
     from tailscale_sdk.errors import APIConnectionError as APIConnectionError
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from tailscale_sdk.transport.hooks import RequestEvent as RequestEvent
     from tailscale_sdk.transport.hooks import ResponseEvent as ResponseEvent
     from tailscale_sdk.transport.hooks import RetryEvent as RetryEvent
+    from tailscale_sdk.transport.hooks import combine as combine
     from tailscale_sdk.transport.hooks import logging_hooks as logging_hooks
     from tailscale_sdk.transport.reply import RawResponse as RawResponse
 
@@ -54,6 +56,7 @@ _HOMES = {
     "_generated.operations": ("API_DESCRIPTION", "OPERATIONS", "Operation"),
     "auth": ("ApiKey", "OAuthClient", "Secret", "WorkloadIdentity"),
     "calls.policy_file": ("PolicyDocument", "PolicyValidation"),
+    "calls.prepared": ("PreparedCall",),
     "client": ("AsyncTailscale", "Tailscale"),
     "errors": (
         "APIConnectionError",
@@ -78,7 +81,7 @@ _HOMES = {
         "WebhookError",
     ),
     "snapshot": ("TailnetSnapshot",),
-    "transport.hooks": ("Hooks", "RequestEvent", "ResponseEvent", "RetryEvent", "logging_hooks"),
+    "transport.hooks": ("Hooks", "RequestEvent", "ResponseEvent", "RetryEvent", "combine", "logging_hooks"),
     "transport.reply": ("RawResponse",),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -231,6 +231,19 @@ class WorkloadIdentity:
 Credential = ApiKey | OAuthClient | WorkloadIdentity
 
 
+def key_id_of(credential: Credential) -> str | None:
+    """Return the id under which a credential is listed among the keys; None where it does not tell.
+
+    Args:
+        credential: of the client.
+    """
+    if not isinstance(credential, ApiKey):
+        return credential.client_id
+    # tskey-<kind>-<id>-<secret>; ids made by the service end in CNTRL.
+    parts = credential.token.reveal().split("-")[2:-1]
+    return next((part for part in parts if part.endswith("CNTRL")), parts[0] if parts else None)
+
+
 @frozen
 class TokenState:
     """Describe one access token on a monotonic clock.

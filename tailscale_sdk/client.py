@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import Any, ClassVar, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack
 
 from attrs import evolve, frozen
 
@@ -30,6 +30,9 @@ from tailscale_sdk.transport.pacing import Pacing
 from tailscale_sdk.transport.reply import RawResponse, Reply
 from tailscale_sdk.transport.sync import Connection, Sender
 from tailscale_sdk.transport.wire import AsyncWire, Target, Wire
+
+if TYPE_CHECKING:
+    from tailscale_sdk.calls.prepared import PreparedCall
 
 KEEP: Any = object()
 """Stands for an option that a copy takes over."""
@@ -180,6 +183,36 @@ class _Client:
         )
         return copy
 
+    def prepare(self, operation_id: str, **arguments: Any) -> PreparedCall:
+        """Build a call without sending anything, to be looked at, kept, and sent by ``send``.
+
+        Args:
+            operation_id: key of ``tailscale_sdk.OPERATIONS``.
+            arguments: keywords of the SDK's method, path values included.
+
+        Raises:
+            ValueError: there is no such operation, or a value cannot be sent.
+            TypeError: an argument is missing or unknown; the text lists what is accepted.
+        """
+        from tailscale_sdk.calls.prepared import prepare
+
+        channel = self._channel
+        return prepare(
+            channel.tailnet, channel.options, channel.sender.connection.clock, operation_id, arguments
+        )
+
+    @property
+    def own_key_id(self) -> str | None:
+        """Return the id of the credential itself, where it tells: a key or OAuth client that must not be deleted."""
+        found: str | None = self._channel.sender.connection.key_id
+        return found
+
+    def _sending_steps(self, call: PreparedCall) -> Any:
+        from tailscale_sdk.calls.prepared import sending_steps
+
+        channel = self._channel
+        return sending_steps(call, channel.options, channel.sender.connection.clock)
+
     def _other_sender(self, rate_limit: RateLimit, max_concurrency: int, retry_budget: int | None) -> Any:
         """Return the sender itself where nothing of it changes: copies then share its limits."""
         sender = self._channel.sender
@@ -266,6 +299,19 @@ class Tailscale(_Client, Namespace):
         operation, request = free_request(channel.tailnet, method, path, params, json, content, headers)
         return _free_response(channel.send(operation, request, raw_reply))
 
+    def send(self, call: PreparedCall) -> Any:
+        """Send a prepared call and return what the method of its operation returns.
+
+        Args:
+            call: of ``prepare``; a policy write and a creation are settled as their methods do it.
+
+        Raises:
+            TailscaleError: the call failed; the class says how.
+        """
+        from tailscale_sdk.calls.steps import run
+
+        return self._channel.settled(run(self._channel, self._sending_steps(call)))
+
     def close(self) -> None:
         """Close the connections; copies made by ``with_options`` are closed with them."""
         self._channel.sender.connection.close()
@@ -309,6 +355,12 @@ class AsyncTailscale(_Client, AsyncNamespace):
         channel = self._channel
         operation, request = free_request(channel.tailnet, method, path, params, json, content, headers)
         return _free_response(await channel.send(operation, request, raw_reply))
+
+    async def send(self, call: PreparedCall) -> Any:
+        """Send a prepared call, as ``Tailscale.send`` does."""
+        from tailscale_sdk.calls.steps import run_async
+
+        return self._channel.settled(await run_async(self._channel, self._sending_steps(call)))
 
     async def aclose(self) -> None:
         """Close the connections; copies made by ``with_options`` are closed with them."""

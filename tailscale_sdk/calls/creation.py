@@ -48,8 +48,12 @@ class RecreatedKey(Key):
 
 
 @frozen
-class _Creation:
-    """Hold one creation that is under way."""
+class Creation:
+    """Hold one creation that is under way.
+
+    Attributes:
+        started: wall clock time of its beginning; what is older cannot be what it made.
+    """
 
     operation_id: str
     request: WireRequest
@@ -68,7 +72,7 @@ def create(resource: Resource, operation_id: str, request: WireRequest, parse: P
     """
     channel = resource._channel
     clock = channel.sender.connection.clock
-    steps = creation_steps(_Creation(operation_id, request, parse, channel.options, clock, clock.now()))
+    steps = creation_steps(Creation(operation_id, request, parse, channel.options, clock, clock.now()))
     made: T = run(channel, steps)
     return made
 
@@ -79,16 +83,16 @@ async def create_async(
     """Create something, as ``create`` does."""
     channel = resource._channel
     clock = channel.sender.connection.clock
-    steps = creation_steps(_Creation(operation_id, request, parse, channel.options, clock, clock.now()))
+    steps = creation_steps(Creation(operation_id, request, parse, channel.options, clock, clock.now()))
     return await run_async(channel, steps)
 
 
-def creation_steps(creation: _Creation) -> Steps[Any]:
+def creation_steps(creation: Creation) -> Steps[Any]:
     """Return the steps of a creation."""
     if creation.operation_id == "createKey" and creation.options.mark_creation:
         nonce = creation.clock.nonce()
         if (marked := mark(creation.request, nonce)) is not None:
-            return _marked_key(evolve(creation, request=marked), creation.request, nonce)
+            return marked_key_steps(evolve(creation, request=marked), creation.request, nonce)
     if creation.operation_id == "getAwsExternalId" and json_of(creation.request).get("reusable") is True:
         return _reusable(creation)
     return _unmarked(creation)
@@ -127,19 +131,26 @@ def _needs_answer(operation_id: str, request: WireRequest, parse: Parse[Any]) ->
     return read
 
 
-def _ask(creation: _Creation, nonce: str | None = None) -> Ask:
+def _ask(creation: Creation, nonce: str | None = None) -> Ask:
     parse = _needs_answer(creation.operation_id, creation.request, creation.parse)
     return Ask(creation.operation_id, creation.request, parse, nonce=nonce)
 
 
-def _reusable(creation: _Creation) -> Steps[Any]:
+def _reusable(creation: Creation) -> Steps[Any]:
     """Ask for the reusable external id, which is the same however often it is asked for."""
     operation = operation_of(creation.operation_id)._replace(retry_class="IDEM")
     parse = _needs_answer(creation.operation_id, creation.request, creation.parse)
     return (yield Ask(operation, creation.request, parse))
 
 
-def _marked_key(creation: _Creation, plain: WireRequest, nonce: str) -> Steps[Any]:
+def marked_key_steps(creation: Creation, plain: WireRequest, nonce: str) -> Steps[Any]:
+    """Return the steps of creating a key whose request carries a mark already.
+
+    Args:
+        creation: with the marked request.
+        plain: the request without a mark, for a second creation with another one.
+        nonce: the mark.
+    """
     try:
         return (yield _ask(creation, nonce))
     except OutcomeUnknownError as error:
@@ -193,7 +204,7 @@ def _remove(trace: Trace) -> Steps[tuple[str, tuple[str, ...]]]:
     return ("revoked" if found else "not_found"), found
 
 
-def _unmarked(creation: _Creation) -> Steps[Any]:
+def _unmarked(creation: Creation) -> Steps[Any]:
     """Create without a mark: afterwards likely candidates can be named, and one webhook replaced, but no more."""
     try:
         return (yield _ask(creation))

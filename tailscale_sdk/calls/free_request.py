@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
-from tailscale_sdk._generated.operations import Operation
+from tailscale_sdk._generated.operations import OPERATIONS, Operation
 from tailscale_sdk._generated.types import WireRequest, encode_json, header_pairs, query_pairs
 from tailscale_sdk.errors import ConfigurationError
 from tailscale_sdk.transport.context import find_operation
@@ -80,8 +81,20 @@ def _body(json: Any, content: bytes | str | None) -> bytes | None:
     return content.encode() if isinstance(content, str) else content
 
 
+@cache
+def _known_words() -> frozenset[str]:
+    segments = {part for operation in OPERATIONS.values() for part in operation.path.split("/")}
+    return frozenset(part for part in segments if not part.startswith("{"))
+
+
+def _template(path: str) -> str:
+    """Leave the words that described paths are made of: anything else in a path may be an id or a name."""
+    return "/".join(part if part in _known_words() else "*" for part in path.split("/"))
+
+
 def _undescribed(method: str, path: str) -> Operation:
     read = method in {"GET", "HEAD"}
+    path = _template(path)
     return Operation(
         operation_id=f"{method} {path}",
         http_method=method,

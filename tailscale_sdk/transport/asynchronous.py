@@ -14,7 +14,7 @@ from attrs import define
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
 from tailscale_sdk._constants import DEADLINE_GRACE_SECONDS, MAX_ERROR_BODY_BYTES, TOKEN_ATTEMPTS
-from tailscale_sdk.auth import Credential, Secret
+from tailscale_sdk.auth import Credential, Secret, key_id_of
 from tailscale_sdk.errors import ClientLoopError
 from tailscale_sdk.transport.again import STOPS, Again, wait_of
 from tailscale_sdk.transport.clock import Clock
@@ -77,6 +77,7 @@ class AsyncConnection:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = os.getpid()
         self.host = urlsplit(target.base_url).netloc
+        self.key_id = key_id_of(credential)
         self.tokens = AsyncTokenSource(credential, clock, self._post_form)
 
     def open(self) -> AsyncWire:
@@ -256,7 +257,10 @@ class AsyncSender:
         except AttemptFailed as failed:
             call.ended(clock, failed.failure.status, failed.error)
             raise
-        call.ended(clock, 200, None)
+        except BaseException as stop:
+            call.ended(clock, None, stop)
+            raise
+        call.ended(clock, call.status, None)
         return value
 
     def _decide(self, failed: AttemptFailed, call: CallContext[Any]) -> Again:
@@ -322,6 +326,7 @@ class AsyncSender:
                     built = call.build(token.reveal(), clock)
                     answer = await connection.open_stream(built, call.operation.operation_id, held)
                     if isinstance(answer, AsyncOpenStream):
+                        call.status = answer.status
                         value = await begin(answer)
                         attempt.pop_all()
                         return value

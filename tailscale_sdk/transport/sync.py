@@ -14,7 +14,7 @@ from attrs import define
 from tenacity import Retrying, retry_if_exception_type, stop_never
 
 from tailscale_sdk._constants import MAX_ERROR_BODY_BYTES, TOKEN_ATTEMPTS
-from tailscale_sdk.auth import Credential, Secret
+from tailscale_sdk.auth import Credential, Secret, key_id_of
 from tailscale_sdk.errors import ClientLoopError
 from tailscale_sdk.transport.again import STOPS, Again, wait_of
 from tailscale_sdk.transport.clock import Clock
@@ -83,6 +83,7 @@ class Connection:
         self._wire, self._closed, self._lock = wire, False, threading.Lock()
         self._process = os.getpid()
         self.host = urlsplit(target.base_url).netloc
+        self.key_id = key_id_of(credential)
         self.tokens = TokenSource(credential, clock, self._post_form)
 
     def open(self) -> Wire:
@@ -263,7 +264,10 @@ class Sender:
         except AttemptFailed as failed:
             call.ended(clock, failed.failure.status, failed.error)
             raise
-        call.ended(clock, 200, None)
+        except BaseException as stop:
+            call.ended(clock, None, stop)
+            raise
+        call.ended(clock, call.status, None)
         return value
 
     def _decide(self, failed: AttemptFailed, call: CallContext[Any]) -> Again:
@@ -317,6 +321,7 @@ class Sender:
                 built = call.build(token.reveal(), clock)
                 answer = connection.open_stream(built, deadline, call.operation.operation_id, held)
                 if isinstance(answer, OpenStream):
+                    call.status = answer.status
                     value = begin(answer)
                     attempt.pop_all()
                     return value
