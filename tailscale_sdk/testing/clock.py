@@ -11,7 +11,7 @@ LATEST = datetime(9998, 12, 31, tzinfo=UTC)
 
 def to_text(moment: datetime) -> str:
     """Return RFC 3339 text in UTC, whole seconds, as the service writes it."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
 
 
 def parse_time(text: str) -> datetime:

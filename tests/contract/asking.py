@@ -19,7 +19,6 @@ class Ask:
         self._client = httpx.Client(
             base_url=f"{fake.base_url}/api/v2",
             headers={"Authorization": f"Bearer {token or fake.api_key}"},
-            trust_env=False,
         )
 
     def __enter__(self) -> Self:

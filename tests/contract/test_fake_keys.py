@@ -118,7 +118,7 @@ def exchange(fake: FakeTailnet, key: dict[str, Any]) -> str:
         iss=key["issuer"], sub="repo:example/app", aud=key["audience"], exp=fake.clock.timestamp() + 600
     )
     url = f"{fake.base_url}/api/v2/oauth/token-exchange"
-    answer = httpx.post(url, data={"client_id": key["id"], "jwt": jwt}, trust_env=False)
+    answer = httpx.post(url, data={"client_id": key["id"], "jwt": jwt})
     assert answer.status_code == 200, answer.text
     token: str = answer.json()["access_token"]
     return token
@@ -151,13 +151,13 @@ def test_a_new_client_works_at_the_token_endpoint_until_it_is_revoked(
     assert made["key"].startswith("tskey-client-demo-")
     form = {"client_id": made["id"], "client_secret": made["key"], "grant_type": "client_credentials"}
     url = f"{fake.base_url}/api/v2/oauth/token"
-    answer = httpx.post(url, data=form, trust_env=False)
+    answer = httpx.post(url, data=form)
     assert answer.json()["scope"] == "dns:read"
     token = ask_as(token=answer.json()["access_token"])
     assert token.ok("GET", "/tailnet/-/dns/nameservers")["dns"]
     ask.ok("DELETE", f"{KEYS}/{made['id']}")
     assert token.refused("GET", "/tailnet/-/dns/nameservers") == (401, "API token invalid")
-    assert httpx.post(url, data=form, trust_env=False).status_code == 401
+    assert httpx.post(url, data=form).status_code == 401
 
 
 def test_a_federated_identity_has_no_secret_and_a_default_audience(ask: Ask, fake: FakeTailnet) -> None:

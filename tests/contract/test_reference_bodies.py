@@ -158,21 +158,19 @@ def scalars_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ..
 
 
 def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    changed = copy.deepcopy(value)
-    holder = changed
-    for key in path[:-1]:
-        holder = holder[key]
-    holder[path[-1]] = new
+    """Return a value with another one at a place; everything beside the path is shared."""
+    changed = copy.copy(value)
+    changed[path[0]] = replaced(value[path[0]], path[1:], new) if path[1:] else new
     return changed
 
 
 def removed(value: Any, path: tuple[Any, ...]) -> Any:
-    changed = copy.deepcopy(value)
-    holder = changed
+    holder = value
     for key in path[:-1]:
         holder = holder[key]
-    del holder[path[-1]]
-    return changed
+    without = copy.copy(holder)
+    del without[path[-1]]
+    return replaced(value, path[:-1], without)
 
 
 def parser_of(operation_id: str) -> Any:

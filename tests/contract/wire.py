@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
+import jsonschema_rs
 import yaml
 from attrs import define, field, frozen
-from jsonschema import Draft202012Validator
 
 DESCRIPTION = Path(__file__).resolve().parents[2] / "openapi" / "tailscale.yaml"
 
@@ -104,9 +104,20 @@ def resolve(node: Any) -> Any:
 
 def problems(schema: Any, value: Any, where: str) -> list[str]:
     """Name every place at which a value breaks a schema (JSON Schema 2020-12)."""
-    rooted = {"$ref": "#/schema", "schema": schema, "components": description()["components"]}
-    found = Draft202012Validator(rooted).iter_errors(value)
-    return [f"{where}{error.json_path[1:]}: {error.message[:160]}" for error in found]
+    found = _validator(json.dumps(schema)).iter_errors(value)
+    return [f"{where}{_place(error.instance_path)}: {error.message[:160]}" for error in found]
+
+
+@cache
+def _validator(schema: str) -> jsonschema_rs.Draft202012Validator:
+    components = description()["components"]
+    return jsonschema_rs.Draft202012Validator(
+        {"$ref": "#/schema", "schema": json.loads(schema), "components": components}
+    )
+
+
+def _place(path: list[str | int]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
 
 
 def violations(operation_id: str, exchange: Exchange) -> list[str]:
@@ -128,6 +139,7 @@ def violations(operation_id: str, exchange: Exchange) -> list[str]:
     return found + _response_violations(operation, exchange)
 
 
+@cache
 def _find(operation_id: str) -> tuple[str, str, dict[str, Any], list[Any]]:
     for path, item in description()["paths"].items():
         for method, operation in item.items():
