@@ -33,14 +33,17 @@ if TYPE_CHECKING:
     from tailscale_sdk.errors import ConflictError as ConflictError
     from tailscale_sdk.errors import DecodeError as DecodeError
     from tailscale_sdk.errors import HuJSONError as HuJSONError
+    from tailscale_sdk.errors import IncompleteStreamError as IncompleteStreamError
     from tailscale_sdk.errors import NotFoundError as NotFoundError
     from tailscale_sdk.errors import OutcomeUnknownError as OutcomeUnknownError
     from tailscale_sdk.errors import PermissionDeniedError as PermissionDeniedError
+    from tailscale_sdk.errors import PlanRefusedError as PlanRefusedError
     from tailscale_sdk.errors import PolicyError as PolicyError
     from tailscale_sdk.errors import PreconditionFailedError as PreconditionFailedError
     from tailscale_sdk.errors import RateLimitError as RateLimitError
     from tailscale_sdk.errors import ResponseTooLargeError as ResponseTooLargeError
     from tailscale_sdk.errors import ServerError as ServerError
+    from tailscale_sdk.errors import StateError as StateError
     from tailscale_sdk.errors import TailscaleError as TailscaleError
     from tailscale_sdk.errors import WebhookError as WebhookError
     from tailscale_sdk.snapshot import TailnetSnapshot as TailnetSnapshot
@@ -69,14 +72,17 @@ _HOMES = {
         "ConflictError",
         "DecodeError",
         "HuJSONError",
+        "IncompleteStreamError",
         "NotFoundError",
         "OutcomeUnknownError",
         "PermissionDeniedError",
+        "PlanRefusedError",
         "PolicyError",
         "PreconditionFailedError",
         "RateLimitError",
         "ResponseTooLargeError",
         "ServerError",
+        "StateError",
         "TailscaleError",
         "WebhookError",
     ),

@@ -4,7 +4,8 @@ TailscaleError
 ├── ConfigurationError            a setting is missing, contradictory or out of range
 │   └── ClientLoopError           a client is used from a loop or process it does not belong to
 ├── APIConnectionError            no complete answer: connect, dns, tls, write, read, protocol
-│   └── APITimeoutError           a phase or the whole call took too long
+│   ├── APITimeoutError           a phase or the whole call took too long
+│   └── IncompleteStreamError     a log stream ended early, after records were handed out
 ├── APIStatusError                the service answered with an error status
 │   ├── BadRequestError 400       ├── ConflictError 409
 │   ├── AuthenticationError 401   ├── PreconditionFailedError 412
@@ -15,6 +16,8 @@ TailscaleError
 ├── OutcomeUnknownError           it is not known whether a write was done
 ├── PolicyError                   a policy is refused before or by the service
 ├── HuJSONError                   text is not HuJSON
+├── PlanRefusedError              a plan is unknown, used, expired, damaged or somebody else's
+├── StateError                    the local state cannot be read or written
 └── WebhookError                  a delivery is not signed, not fresh or not readable
 
 The text of every error is safe to print: no header, body or secret, one line, no control character.
@@ -26,6 +29,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from tailscale_sdk import _constants as limits
@@ -101,6 +105,42 @@ class APIConnectionError(TailscaleError):
 
 class APITimeoutError(APIConnectionError):
     """Say which phase ran out of time; raise ``timeout=`` if the service is merely slow."""
+
+
+class IncompleteStreamError(APIConnectionError):
+    """Say that a log stream ended early; the failure is ``__cause__``, and nothing was asked for again.
+
+    Pass it as ``resume_from`` to go on: records come from the last one's time on, without those that came.
+
+    Attributes:
+        last_record_time: time of the last record handed out, or None when none had one.
+        count: records handed out by this stream.
+        seam: marks of the last records, by which repeated ones are known.
+    """
+
+    def __init__(
+        self,
+        *,
+        operation: str,
+        phase: str = "read",
+        last_record_time: datetime | None = None,
+        count: int = 0,
+        seam: Sequence[bytes] = (),
+        attempts: int = 1,
+        elapsed: float = 0.0,
+    ) -> None:
+        last = f", the last of {last_record_time.isoformat()}" if last_record_time is not None else ""
+        super().__init__(
+            f"{operation}: the stream ended early ({phase}); records so far: {count}{last}. "
+            "Pass this error as resume_from= to go on from there",
+            operation=operation,
+            phase=phase,
+            attempts=attempts,
+            elapsed=elapsed,
+        )
+        self.last_record_time = last_record_time
+        self.count = count
+        self.seam = tuple(seam)
 
 
 _JOINED = {"all": " and ", "field": ", or for other fields "}
@@ -317,19 +357,20 @@ class DecodeError(TailscaleError):
 
 
 class ResponseTooLargeError(TailscaleError):
-    """Say that an answer is larger than the cap, ``cap`` in bytes; it is not asked for again."""
+    """Say that an answer, or a record of one, is larger than ``cap`` in bytes; it is not asked for again."""
 
     def __init__(
         self,
         *,
         cap: int,
         operation: str | None = None,
+        part: str = "the answer",
         attempts: int = 1,
         elapsed: float = 0.0,
         ambiguous: bool = False,
     ) -> None:
         super().__init__(
-            f"{operation or 'request'}: the answer is larger than {cap} bytes, or compressed beyond reason"
+            f"{operation or 'request'}: {part} is larger than {cap} bytes, or compressed beyond reason"
         )
         self.cap = cap
         self.operation = operation
@@ -407,6 +448,24 @@ class HuJSONError(TailscaleError):
         self.line = line
         self.column = column
         self.offset = offset
+
+
+class PlanRefusedError(TailscaleError):
+    """Say that a plan cannot be used; why is not told apart, so that nothing is learnt by trying ids."""
+
+    UNUSABLE = "this plan cannot be used: it is unknown, used, expired, damaged or not yours. Make a new plan"
+    OTHER_ARGUMENTS = "the arguments are not those of the plan: repeat them unchanged, or make a new plan"
+
+    def __init__(self, message: str = UNUSABLE) -> None:
+        super().__init__(message)
+
+
+class StateError(TailscaleError):
+    """Say why the local state cannot be read or written, and what to do; ``code`` is the system's, or None."""
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class WebhookError(TailscaleError):
