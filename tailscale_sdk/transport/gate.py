@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from attrs import define, field
 
 
@@ -11,6 +13,7 @@ class Gate:
 
     _everybody: float = float("-inf")
     _operations: dict[str, float] = field(factory=dict)
+    _lock: threading.Lock = field(factory=threading.Lock, eq=False, repr=False)
 
     def shut(self, until: float, operation: str | None = None) -> None:
         """Let nobody through before a moment; an earlier moment changes nothing.
@@ -19,10 +22,11 @@ class Gate:
             until: monotonic seconds.
             operation: id of the one operation that waits; None for all.
         """
-        if operation is None:
-            self._everybody = max(self._everybody, until)
-        else:
-            self._operations[operation] = max(self._operations.get(operation, until), until)
+        with self._lock:
+            if operation is None:
+                self._everybody = max(self._everybody, until)
+            else:
+                self._operations[operation] = max(self._operations.get(operation, until), until)
 
     def wait(self, operation: str, now: float) -> float:
         """Return how many seconds an operation has to wait from now."""
