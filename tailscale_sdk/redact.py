@@ -31,9 +31,10 @@ _UNPRINTABLE = re.compile(
 )
 _REST = r"[A-Za-z0-9_=-]*"
 _KIND = re.compile(r"tskey-[a-z]+-")
-# The children of httpcore's logger log for themselves: a filter of the parent does not see their records.
+# Child loggers log for themselves: a filter of the parent does not see their records.
 _GUARDED = (
     "tailscale_sdk",
+    "tailscale_sdk.hooks",
     "httpx",
     "httpcore",
     "httpcore.connection",

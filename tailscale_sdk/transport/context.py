@@ -76,7 +76,7 @@ class CallContext(Generic[T]):
     streaming: bool = False
     deadline: float = field(init=False)
     attempts: int = 0
-    # What the current attempt waits for: auth, gate, limiter, or total once it may have been sent.
+    # What the call waits for: auth, gate, limiter, total once an attempt may have been sent, or the next attempt.
     phase: str = "limiter"
     # A token was renewed and the attempt repeated; it happens once in a call and is no retry.
     replayed: bool = False
@@ -86,6 +86,8 @@ class CallContext(Generic[T]):
     once_spent: bool = False
     last_cost: int = 0
     sent_at: float = 0.0
+    # Of the answer the current attempt got.
+    status: int | None = None
 
     def __attrs_post_init__(self) -> None:
         endless = self.streaming and not self.options.timeout_chosen
@@ -107,6 +109,7 @@ class CallContext(Generic[T]):
         Raises:
             AttemptFailed: any other status, with what it says about the request having been carried out.
         """
+        self.status = reply.status
         if 200 <= reply.status < 300:
             return reply
         if reply.status == 404 and self.operation.http_method == "DELETE" and self.unclear:
@@ -193,7 +196,7 @@ class CallContext(Generic[T]):
         if decision.cost and not pacing.budget.spend(decision.cost):
             return GIVE_UP
         if decision.again:
-            self.last_cost = decision.cost
+            self.phase, self.last_cost = "retry", decision.cost
             self.tell_retry(failed, decision.wait)
         return decision
 
@@ -228,7 +231,7 @@ class CallContext(Generic[T]):
 
     def interrupted(self, stop: BaseException) -> None:
         """Tell in a note that a write may have been carried out although its caller stopped waiting."""
-        if self.phase != "total" or self.operation.effect == "read":
+        if self.operation.effect == "read" or not (self.phase == "total" or self.unclear):
             return
         mark = f"; look for {self.nonce!r}" if self.nonce else ""
         stop.add_note(f"{self.operation.operation_id} was under way and may have been carried out{mark}")
@@ -270,12 +273,12 @@ class CallContext(Generic[T]):
     def sending(self, clock: Clock) -> None:
         """Count the attempt that is about to be sent, and call the hook that wants to know of it."""
         self.attempts += 1
-        self.phase, self.sent_at = "total", clock.monotonic()
+        self.phase, self.sent_at, self.status = "total", clock.monotonic(), None
         hooks = self.options.hooks
         if hooks is not None and hooks.on_request is not None:
             tell(hooks.on_request, RequestEvent(**self._event()))
 
-    def ended(self, clock: Clock, status: int | None, error: Exception | None) -> None:
+    def ended(self, clock: Clock, status: int | None, error: BaseException | None) -> None:
         """Call the hook that wants to know how an attempt ended; one that was never sent is none."""
         hooks = self.options.hooks
         if hooks is None or hooks.on_response is None or self.phase != "total":

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from attrs import frozen
+
+from tailscale_sdk.errors import ConfigurationError
 
 E = TypeVar("E")
 _log = logging.getLogger("tailscale_sdk.hooks")
@@ -17,7 +20,7 @@ class RequestEvent:
     """Tell of an attempt that is about to be sent.
 
     Attributes:
-        operation: operation id.
+        operation: operation id; of a request that is not described, its method and path template.
         method: HTTP method.
         path: path template below ``/api/v2``; ids and query are no part of it.
         retry_class: SAFE, IDEM, COND, CREATE or EFFECT.
@@ -33,17 +36,18 @@ class RequestEvent:
 
 @frozen
 class ResponseEvent(RequestEvent):
-    """Tell how an attempt ended.
+    """Tell how an attempt ended; each one that was sent ends once.
 
     Attributes:
         status: HTTP status, None when there was no complete answer.
-        duration: seconds the attempt took, waiting for its turn not included.
-        error: what was wrong, safe to print; None for success.
+        duration: seconds the attempt took, waiting for its turn not included; of a log stream until its beginning
+            was read.
+        error: what was wrong, safe to print; a cancellation where the caller left; None for success.
     """
 
     status: int | None
     duration: float
-    error: Exception | None
+    error: BaseException | None
 
 
 @frozen
@@ -72,11 +76,41 @@ class Hooks:
         on_request: before an attempt is sent.
         on_response: when an attempt has ended, with an answer or without one.
         on_retry: when another attempt follows.
+
+    Raises:
+        ConfigurationError: one of them cannot be called, or is a coroutine function, which nobody would await.
     """
 
     on_request: Callable[[RequestEvent], object] | None = None
     on_response: Callable[[ResponseEvent], object] | None = None
     on_retry: Callable[[RetryEvent], object] | None = None
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("on_request", "on_response", "on_retry"):
+            hook = getattr(self, name)
+            if hook is not None and (not callable(hook) or inspect.iscoroutinefunction(hook)):
+                raise ConfigurationError(f"{name} must be an ordinary function of one event, or None")
+
+
+def combine(*hooks: Hooks) -> Hooks:
+    """Return hooks that call those of several sources, in their order; one that fails does not stop the next."""
+    return Hooks(
+        on_request=_each(one.on_request for one in hooks),
+        on_response=_each(one.on_response for one in hooks),
+        on_retry=_each(one.on_retry for one in hooks),
+    )
+
+
+def _each(hooks: Iterable[Callable[[E], object] | None]) -> Callable[[E], object] | None:
+    present = [hook for hook in hooks if hook is not None]
+    if len(present) < 2:
+        return present[0] if present else None
+
+    def call_all(event: E) -> None:
+        for hook in present:
+            tell(hook, event)
+
+    return call_all
 
 
 def tell(hook: Callable[[E], object] | None, event: E) -> None:
@@ -103,7 +137,8 @@ def logging_hooks(logger: logging.Logger | None = None, *, level: int = logging.
         target.addFilter(RedactingFilter())
 
     def respond(event: ResponseEvent) -> None:
-        outcome = event.status if event.error is None else f"{event.status or type(event.error).__name__}"
+        wrong = None if event.error is None else type(event.error).__name__
+        outcome = " ".join(str(part) for part in (event.status, wrong) if part is not None)
         target.log(
             level,
             "%s attempt %d: %s in %.3f s",
