@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from tailscale_sdk._generated.operations import OPERATIONS, Operation
 from tailscale_sdk._generated.types import WireRequest, encode_json, header_pairs, query_pairs
@@ -13,6 +14,7 @@ from tailscale_sdk.errors import ConfigurationError
 from tailscale_sdk.transport.context import find_operation
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FIXED_HEADERS = {"authorization", "host", "content-length", "content-type", "accept-encoding", "cookie"}
 
 
@@ -20,10 +22,14 @@ def check_headers(headers: Mapping[str, str] | None) -> tuple[tuple[str, str], .
     """Accept the caller's own headers.
 
     Raises:
-        ConfigurationError: one of them is the client's to set.
+        ConfigurationError: one of them is the client's to set, or cannot be sent.
     """
     pairs = header_pairs(*(headers or {}).items())
-    for name, _ in pairs:
+    for name, value in pairs:
+        if not _HEADER_NAME.fullmatch(name) or not value.isascii():
+            raise ConfigurationError(
+                f"header {name!r} cannot be sent: name and value are ASCII, the name one word"
+            )
         if name.lower() in _FIXED_HEADERS:
             raise ConfigurationError(f"headers must not hold {name}: the client sets it")
     return pairs
@@ -65,9 +71,8 @@ def free_request(
 
 
 def _check_path(path: str) -> str:
-    segments = path.split("/")
-    dotted = any(part in {".", ".."} for part in segments)
-    if not path.startswith("/") or dotted or any(mark in path for mark in "{?#"):
+    dotted = any(unquote(part) in {".", ".."} for part in path.split("/"))
+    if not path.startswith("/") or dotted or not path.isprintable() or any(mark in path for mark in "{?#"):
         raise ValueError(
             "path is a path below /api/v2 with every placeholder filled in, such as /tailnet/-/devices; "
             "query values go into params"
