@@ -197,8 +197,9 @@ class _Client:
         from tailscale_sdk.calls.prepared import prepare
 
         channel = self._channel
-        mark_with = channel.sender.connection.clock.nonce if channel.options.mark_creation else lambda: None
-        return prepare(channel.tailnet, operation_id, arguments, mark_with)
+        return prepare(
+            channel.tailnet, channel.options, channel.sender.connection.clock, operation_id, arguments
+        )
 
     @property
     def own_key_id(self) -> str | None:
