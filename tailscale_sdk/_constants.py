@@ -69,6 +69,13 @@ DESCRIPTION_CHARACTERS = 50
 IDLE_TIMEOUT_SECONDS = 30.0
 # A flow record of a busy node is some ten kilobytes.
 MAX_RECORD_BYTES = 1024 * 1024
+# Log streams are decompressed and parsed in pieces of this size, or of a share of the record cap if that is less.
+STREAM_PIECE_BYTES = 64 * 1024
+RECORD_PIECES = 16
+# As deep as orjson goes; ijson copies the path at every level, so a bomb of brackets would take gigabytes.
+MAX_JSON_DEPTH = 1024
+# By so many records behind it a resumed log stream knows what came already; more than share one instant.
+SEAM_RECORDS = 10_000
 
 # A token is replaced when this share of its life is over.
 TOKEN_REFRESH_SHARE = 0.8
@@ -92,3 +99,16 @@ WEBHOOK_TOLERANCE_SECONDS = 300.0
 # A real header is some hundred bytes, also with two signatures during a rotation.
 WEBHOOK_HEADER_CAP_BYTES = 8 * 1024
 WEBHOOK_MEMORY = 4096
+
+# A line or a row is written within milliseconds; who holds a lock of the local state this long hangs.
+STATE_LOCK_SECONDS = 10.0
+# What was replaced is kept this long, and this many times for each thing that is changed.
+PREIMAGES_KEPT = 50
+PREIMAGE_SECONDS = 90 * 86_400.0
+# A policy is some ten kilobytes, and its history is asked for after months.
+POLICY_VERSIONS_KEPT = 500
+POLICY_VERSION_SECONDS = 730 * 86_400.0
+# An audit file is closed and named when it has grown to this; a line is some five hundred bytes.
+AUDIT_FILE_BYTES = 64 * 1024 * 1024
+AUDIT_VALUE_CHARACTERS = 500
+AUDIT_LINE_BYTES = 64 * 1024
