@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -51,7 +51,7 @@ class AsyncOpenStream:
     _operation: str
     _held: AsyncExitStack
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Give the body as it comes, still compressed; the deadline is the caller's.
 
         Raises:
@@ -90,18 +90,24 @@ class AsyncConnection:
             raise ClientLoopError("this client was closed: make a new one")
         if self._process != os.getpid():
             raise ClientLoopError("this client was made before a fork: make one in each process")
-        loop = asyncio.get_running_loop()
-        if self._loop is None:
-            self._loop = loop
-        elif self._loop is not loop:
-            raise ClientLoopError("this client belongs to another event loop: make one client per loop")
+        self._loop = self._loop or asyncio.get_running_loop()
+        self._check_loop()
         if self._wire is None:
             self._wire = open_async_wire(self.target.base_url)
         return self._wire
 
+    def _check_loop(self) -> None:
+        if self._loop not in {None, asyncio.get_running_loop()}:
+            raise ClientLoopError("this client belongs to another event loop: make one client per loop")
+
     async def aclose(self) -> None:
-        """Close the wire; a second time does nothing."""
+        """Close the wire; a second time does nothing.
+
+        Raises:
+            ClientLoopError: it belongs to another event loop, which alone can close it.
+        """
         if not self._closed:
+            self._check_loop()
             self._closed = True
             if self._wire is not None:
                 await self._wire.aclose()
