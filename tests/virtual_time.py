@@ -1,6 +1,6 @@
 """Time that a test holds in its hand: it stands still while anybody works and jumps when everybody waits.
 
-Hours pass in milliseconds, and every measured second is exact, whatever else the machine does.
+Hours pass in milliseconds, and every measured second is exact to the nanosecond, whatever else the machine does.
 
 On an event loop::
 
@@ -49,6 +49,7 @@ from tailscale_sdk.transport.clock import Clock
 T = TypeVar("T")
 START = 1000.0
 WALL_START = datetime(2026, 7, 1, 10, tzinfo=UTC)
+NANOSECOND = 1e-9
 SOCKET_PATIENCE = 0.02
 DEADLOCK_PATIENCE = 2.0
 STUCK = "everybody waits for somebody else: nothing can happen any more"
@@ -81,6 +82,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Return virtual seconds."""
         return self.now
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, **context: Any
+    ) -> asyncio.TimerHandle:
+        """Call at a moment, one that is over by now a nanosecond later.
+
+        Without that nanosecond, whoever asks again and again whether a moment has come would ask for ever.
+        """
+        return super().call_at(max(when, self.now + NANOSECOND), callback, *args, **context)
 
     def clock(self, **parts: Any) -> Clock:
         """Return a clock that tells this loop's time."""
@@ -129,6 +139,7 @@ class _Waiter:
 
     until: float
     counted: bool
+    call: threading.Condition
     woken: bool = False
     granted: bool = False
 
@@ -142,7 +153,7 @@ class VirtualTime:
     """
 
     now: float = START
-    _change: threading.Condition = field(factory=threading.Condition)
+    _lock: threading.Lock = field(factory=threading.Lock)
     _members: set[int] = field(factory=set)
     _busy: int = 0
     _waiting: list[_Waiter] = field(factory=list)
@@ -182,32 +193,32 @@ class VirtualTime:
 
     def _work(self, function: Callable[[], Any], future: Future[Any]) -> None:
         me = threading.get_ident()
-        with self._change:
+        with self._lock:
             self._members.add(me)
         try:
             future.set_result(function())
         except BaseException as error:  # noqa: BLE001  # it is raised where the run was asked for
             future.set_exception(error)
         finally:
-            with self._change:
+            with self._lock:
                 self._members.discard(me)
                 self._busy -= 1
                 self._jump()
 
     def sleep(self, seconds: float) -> None:
         """Wait in virtual time."""
-        with self._change:
+        with self._lock:
             self._wait(self.now + max(seconds, 0.0), [])
 
     def _wait(self, until: float, queue: list[_Waiter]) -> bool:
         """Wait for a moment or, in a queue, for somebody's grant; tell whether it was granted."""
-        waiter = _Waiter(until, counted=threading.get_ident() in self._members)
+        waiter = _Waiter(until, threading.get_ident() in self._members, threading.Condition(self._lock))
         queue.append(waiter)
         self._waiting.append(waiter)
         self._busy -= waiter.counted
         self._jump()
         while not waiter.woken:
-            self._change.wait()
+            waiter.call.wait()
         queue.remove(waiter)
         if self._stuck:
             raise RuntimeError(STUCK)
@@ -218,7 +229,7 @@ class VirtualTime:
         self._waiting.remove(waiter)
         self._busy += waiter.counted
         waiter.woken = True
-        self._change.notify_all()
+        waiter.call.notify()
 
     def _jump(self) -> None:
         if self._busy or not self._waiting:
@@ -240,7 +251,7 @@ class VirtualSemaphore:
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take one place, or tell that none came in time."""
         time = self._time
-        with time._change:
+        with time._lock:
             if self._free:
                 self._free -= 1
                 return True
@@ -252,7 +263,7 @@ class VirtualSemaphore:
     def release(self) -> None:
         """Give one place back, to whoever waits longest."""
         time = self._time
-        with time._change:
+        with time._lock:
             due = next((waiter for waiter in self._queue if not waiter.woken), None)
             if due is not None:
                 due.granted = True
