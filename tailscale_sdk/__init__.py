@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tailscale_sdk.errors import APITimeoutError as APITimeoutError
     from tailscale_sdk.errors import AuthenticationError as AuthenticationError
     from tailscale_sdk.errors import BadRequestError as BadRequestError
+    from tailscale_sdk.errors import ChangeRefusedError as ChangeRefusedError
     from tailscale_sdk.errors import ClientLoopError as ClientLoopError
     from tailscale_sdk.errors import ConfigurationError as ConfigurationError
     from tailscale_sdk.errors import ConflictError as ConflictError
@@ -67,6 +68,7 @@ _HOMES = {
         "APITimeoutError",
         "AuthenticationError",
         "BadRequestError",
+        "ChangeRefusedError",
         "ClientLoopError",
         "ConfigurationError",
         "ConflictError",

@@ -197,9 +197,8 @@ class _Client:
         from tailscale_sdk.calls.prepared import prepare
 
         channel = self._channel
-        return prepare(
-            channel.tailnet, channel.options, channel.sender.connection.clock, operation_id, arguments
-        )
+        mark_with = channel.sender.connection.clock.nonce if channel.options.mark_creation else lambda: None
+        return prepare(channel.tailnet, operation_id, arguments, mark_with)
 
     @property
     def own_key_id(self) -> str | None:

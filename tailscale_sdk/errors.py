@@ -15,6 +15,7 @@ TailscaleError
 ├── ResponseTooLargeError         the answer is larger than the cap
 ├── OutcomeUnknownError           it is not known whether a write was done
 ├── PolicyError                   a policy is refused before or by the service
+├── ChangeRefusedError            a guard refuses a planned change; nothing was sent
 ├── HuJSONError                   text is not HuJSON
 ├── PlanRefusedError              a plan is unknown, used, expired, damaged or somebody else's
 ├── StateError                    the local state cannot be read or written
@@ -438,6 +439,10 @@ class PolicyError(TailscaleError):
         entries = None if data is None else [redact_value(dict(entry)) for entry in data]
         super().__init__(_with_entries(message, entries))
         self.data = entries
+
+
+class ChangeRefusedError(TailscaleError):
+    """Say why a change is not planned or not applied: a cap, a protected target, or nothing to take back."""
 
 
 class HuJSONError(TailscaleError):

@@ -68,9 +68,14 @@ class PolicyValidation:
 Policy = str | bytes | Mapping[str, Any] | PolicyDocument
 
 
+def bare_etag(value: str) -> str:
+    """Return a version tag without the quotes and the weak mark it may come with."""
+    return value.strip().removeprefix("W/").strip('"')
+
+
 def quote_etag(value: str) -> str:
     """Put exactly one pair of quotes around a version tag, whatever it came with."""
-    bare = value.strip().removeprefix("W/").strip('"')
+    bare = bare_etag(value)
     if not bare:
         raise PolicyError("if_match is empty: use the etag of policy.get(), or overwrite=True")
     return f'"{bare}"'

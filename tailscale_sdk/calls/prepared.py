@@ -132,16 +132,18 @@ def endpoint_module(operation_id: str) -> Any:
 
 
 def prepare(
-    own_tailnet: str, options: Options, clock: Clock, operation_id: str, arguments: Mapping[str, Any]
+    own_tailnet: str,
+    operation_id: str,
+    arguments: Mapping[str, Any],
+    mark_with: Callable[[], str | None] = lambda: None,
 ) -> PreparedCall:
     """Build a call without sending anything.
 
     Args:
         own_tailnet: tailnet of the client.
-        options: whether a created key is marked.
-        clock: gives the mark.
         operation_id: id of the operation.
         arguments: keywords of the SDK's method, path values included; ``tailnet`` for another tailnet.
+        mark_with: gives the mark of a created key; None for no mark.
 
     Raises:
         ValueError: there is no such operation, or a value cannot be sent.
@@ -155,9 +157,8 @@ def prepare(
     endpoint = ENDPOINTS[operation_id]
     _check_arguments(operation_id, endpoint, given)
     request = _build(operation_id, endpoint, tailnet, given)
-    nonce = None
-    if operation_id == "createKey" and options.mark_creation:
-        nonce = clock.nonce()
+    nonce = mark_with() if operation_id == "createKey" else None
+    if nonce is not None:
         marked = mark(request, nonce)
         request, nonce = (marked, nonce) if marked is not None else (request, None)
     secret = tuple(name for name, argument in endpoint.arguments.items() if argument.secret and name in given)

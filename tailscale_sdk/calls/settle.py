@@ -12,6 +12,10 @@ UNTOUCHED = "ts-default"
 """Version of a policy that was never changed."""
 
 
+# Answers of something in front of the service, which may still be working on the request.
+_FROM_BETWEEN = frozenset({408, 502, 504})
+
+
 class Settled(Enum):
     """Name what an unclear write turned out to be."""
 
@@ -25,10 +29,9 @@ class Settled(Enum):
         if self is Settled.UNKNOWN:
             return cause
         if self is Settled.NOT_APPLIED:
-            if hasattr(cause, "ambiguous"):
+            if isinstance(cause, APIStatusError) and cause.status not in _FROM_BETWEEN:
+                # The service itself answered, so nothing is on its way any more. The text said it was in doubt.
                 cause.ambiguous = False
-            if isinstance(cause, APIStatusError):
-                # Its text was written while it was in doubt, and says so.
                 cause.args = (cause._text(),)
             return cause
         replaced = PreconditionFailedError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from tailscale_sdk._constants import RECONCILE_SECONDS
 from tailscale_sdk._generated.operations import Operation
 from tailscale_sdk._generated.types import WireRequest
 from tailscale_sdk.errors import APITimeoutError, TailscaleError
+from tailscale_sdk.transport.again import STOPS
 from tailscale_sdk.transport.channel import AsyncChannel, Channel, reader
 from tailscale_sdk.transport.clock import Clock
 from tailscale_sdk.transport.reply import Reply
@@ -48,7 +50,14 @@ class Wait:
     seconds: float
 
 
-Steps = Generator[Ask | Wait, Any, T]
+@frozen
+class Local:
+    """Do something on this machine that may block, such as writing a file; the step's value is what it returns."""
+
+    work: Callable[[], Any]
+
+
+Steps = Generator[Ask | Wait | Local, Any, T]
 
 
 class _Settling:
@@ -94,7 +103,9 @@ def run(channel: Channel, steps: Steps[T]) -> T:
             return value
         answer, problem = None, None
         try:
-            if isinstance(step, Wait):
+            if isinstance(step, Local):
+                answer = step.work()
+            elif isinstance(step, Wait):
                 settling.left(step)
                 clock.sleep(step.seconds)
             else:
@@ -107,6 +118,9 @@ def run(channel: Channel, steps: Steps[T]) -> T:
                 )
         except TailscaleError as error:
             problem = error
+        except STOPS as stop:
+            _stop(steps, stop)
+            raise
 
 
 async def run_async(channel: AsyncChannel, steps: Steps[T]) -> T:
@@ -126,7 +140,9 @@ async def run_async(channel: AsyncChannel, steps: Steps[T]) -> T:
             return value
         answer, problem = None, None
         try:
-            if isinstance(step, Wait):
+            if isinstance(step, Local):
+                answer = await asyncio.to_thread(step.work)
+            elif isinstance(step, Wait):
                 settling.left(step)
                 await clock.async_sleep(step.seconds)
             else:
@@ -140,6 +156,15 @@ async def run_async(channel: AsyncChannel, steps: Steps[T]) -> T:
                 answer = await (_unbroken(call) if step.unbroken else call)
         except TailscaleError as error:
             problem = error
+        except STOPS as stop:
+            _stop(steps, stop)
+            raise
+
+
+def _stop(steps: Steps[Any], stop: BaseException) -> None:
+    """Let the steps note what was under way when their caller stopped waiting; they cannot go on."""
+    with contextlib.suppress(StopIteration, *STOPS):
+        steps.throw(stop)
 
 
 async def _unbroken(call: Any) -> Any:

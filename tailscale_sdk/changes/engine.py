@@ -1,0 +1,221 @@
+"""The one way to write: plan, look, apply, verify; the same steps for both kinds of client."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tailscale_sdk.calls.prepared import PreparedCall, prepare, sending_steps
+from tailscale_sdk.calls.steps import Steps, run, run_async
+from tailscale_sdk.changes.applying import Progress, applying_steps
+from tailscale_sdk.changes.guards import Caps, OwnCredential
+from tailscale_sdk.changes.local_state import LocalState
+from tailscale_sdk.changes.model import ChangeReport, Check, Guard, Plan
+from tailscale_sdk.changes.planning import Context, planning_steps
+from tailscale_sdk.changes.recovery import OpenChange, open_steps, undo_calls
+from tailscale_sdk.client import AsyncTailscale, Tailscale
+
+DEFAULT_PROFILE = "default"
+
+
+def own_principal() -> str:
+    """Return who plans and applies from this process: the operating system's user."""
+    return f"os:{os.getuid()}" if hasattr(os, "getuid") else "os:user"
+
+
+class _Engine:
+    """Be what both engines have in common."""
+
+    def __init__(
+        self,
+        client: Tailscale | AsyncTailscale,
+        *,
+        state: LocalState | None = None,
+        profile: str = DEFAULT_PROFILE,
+        guards: Iterable[Guard] = (),
+    ) -> None:
+        self.client, self.state = client, state or LocalState()
+        channel: Any = client._channel
+        clock = channel.sender.connection.clock
+        marks = clock.nonce if channel.options.mark_creation else lambda: None
+        self._channel = channel
+        self._guards = (OwnCredential(client.own_key_id), *guards)
+        self._context = Context(
+            tailnet=channel.tailnet,
+            profile=profile,
+            prepare=lambda operation_id, arguments, mark_with=marks: prepare(
+                channel.tailnet, operation_id, arguments, mark_with
+            ),
+            sending=lambda call: sending_steps(call, channel.options, clock),
+            now=clock.now,
+            state=self.state,
+        )
+
+    def _planning(
+        self,
+        calls: Sequence[PreparedCall],
+        principal: str | None,
+        guards: Iterable[Guard],
+        *,
+        accept_warnings: bool,
+        undoes: str | None = None,
+    ) -> Steps[Plan]:
+        return planning_steps(
+            self._context,
+            calls,
+            principal=principal or own_principal(),
+            guards=self._all(guards),
+            undoes=undoes,
+            accept_warnings=accept_warnings,
+        )
+
+    def _all(self, guards: Iterable[Guard]) -> tuple[Guard, ...]:
+        given = tuple(guards)
+        caps = () if any(isinstance(guard, Caps) for guard in given) else (Caps(),)
+        return (*self._guards, *caps, *given)
+
+    def _applying(
+        self,
+        plan_id: str,
+        principal: str | None,
+        expect: str | None,
+        secrets: Mapping[str, Any] | None,
+        guards: Iterable[Guard],
+        checks: Iterable[Check],
+        progress: Progress | None,
+    ) -> Steps[ChangeReport]:
+        return applying_steps(
+            self._context,
+            plan_id,
+            principal=principal or own_principal(),
+            expect=expect,
+            given_secrets=secrets,
+            guards=self._all(guards),
+            checks=checks,
+            progress=progress,
+        )
+
+    def _undoing(self, change_id: str, principal: str | None) -> Steps[Plan]:
+        calls = yield from undo_calls(self._context, change_id)
+        caps = Caps(max_changes=len(calls))
+        return (yield from self._planning(calls, principal, (caps,), accept_warnings=True, undoes=change_id))
+
+
+class Changes(_Engine):
+    """Plan and apply changes with a synchronous client.
+
+    Args:
+        client: what plans read and send with.
+        state: what this machine keeps; the platform's state directory when left out.
+        profile: name under which plans, journal and audit are kept apart.
+        guards: what no plan may do, besides touching the credential itself.
+    """
+
+    def plan(
+        self,
+        calls: Sequence[PreparedCall],
+        *,
+        principal: str | None = None,
+        guards: Iterable[Guard] = (),
+        accept_warnings: bool = False,
+    ) -> Plan:
+        """Read the state, show what each call changes, and keep the plan for 15 minutes; nothing is changed.
+
+        Args:
+            calls: write and delete calls of ``client.prepare``, in order.
+            principal: who makes it; the operating system's user when left out.
+            guards: what this plan may not do; ``Caps()`` unless one is given.
+            accept_warnings: a policy that the service only warns of may be planned.
+
+        Raises:
+            ChangeRefusedError: a guard refused the plan.
+            PolicyError: the service refuses the policy.
+            TailscaleError: the state cannot be read.
+        """
+        return run(self._channel, self._planning(calls, principal, guards, accept_warnings=accept_warnings))
+
+    def apply(
+        self,
+        plan_id: str,
+        *,
+        principal: str | None = None,
+        expect: str | None = None,
+        secrets: Mapping[str, Any] | None = None,
+        guards: Iterable[Guard] = (),
+        checks: Iterable[Check] = (),
+        progress: Progress | None = None,
+    ) -> ChangeReport:
+        """Apply a plan, once: each item is compared, noted, sent and read back.
+
+        Args:
+            plan_id: of ``plan``.
+            principal: the one who made it.
+            expect: digest of the arguments, where the caller repeats them.
+            secrets: secret arguments by name, or by ``<item>.<name>``; plans never keep them.
+            guards: as for ``plan``.
+            checks: asked before each request and after each verification.
+            progress: called with items done and items in all.
+
+        Raises:
+            PlanRefusedError: there is no such plan for this principal now; nothing was sent.
+            StateError: this machine cannot keep what must be kept first; nothing was sent.
+        """
+        return run(
+            self._channel, self._applying(plan_id, principal, expect, secrets, guards, checks, progress)
+        )
+
+    def plan_undo(self, change_id: str, *, principal: str | None = None) -> Plan:
+        """Plan what takes a change back; it is refused where somebody changed the same since.
+
+        Args:
+            change_id: id of the change, from its report or the journal.
+            principal: who makes the plan.
+
+        Raises:
+            ChangeRefusedError: nothing of it can be taken back.
+        """
+        return run(self._channel, self._undoing(change_id, principal))
+
+    def open_changes(self) -> tuple[OpenChange, ...]:
+        """Look at what never came to its end, and settle by reading what can be; nothing is changed."""
+        return run(self._channel, open_steps(self._context))
+
+
+class AsyncChanges(_Engine):
+    """Plan and apply changes with an asynchronous client; arguments and errors are those of ``Changes``."""
+
+    async def plan(
+        self,
+        calls: Sequence[PreparedCall],
+        *,
+        principal: str | None = None,
+        guards: Iterable[Guard] = (),
+        accept_warnings: bool = False,
+    ) -> Plan:
+        """Make a plan, as ``Changes.plan`` does."""
+        steps = self._planning(calls, principal, guards, accept_warnings=accept_warnings)
+        return await run_async(self._channel, steps)
+
+    async def apply(
+        self,
+        plan_id: str,
+        *,
+        principal: str | None = None,
+        expect: str | None = None,
+        secrets: Mapping[str, Any] | None = None,
+        guards: Iterable[Guard] = (),
+        checks: Iterable[Check] = (),
+        progress: Progress | None = None,
+    ) -> ChangeReport:
+        """Apply a plan, as ``Changes.apply`` does."""
+        steps = self._applying(plan_id, principal, expect, secrets, guards, checks, progress)
+        return await run_async(self._channel, steps)
+
+    async def plan_undo(self, change_id: str, *, principal: str | None = None) -> Plan:
+        """Plan what takes a change back, as ``Changes.plan_undo`` does."""
+        return await run_async(self._channel, self._undoing(change_id, principal))
+
+    async def open_changes(self) -> tuple[OpenChange, ...]:
+        """Look at what never came to its end, as ``Changes.open_changes`` does."""
+        return await run_async(self._channel, open_steps(self._context))
