@@ -11,7 +11,7 @@ from attrs import frozen
 
 from mcp_adapter.catalog import Entry
 from mcp_adapter.coercion import Mismatch, coerce
-from mcp_adapter.safety import ToolSpec
+from mcp_adapter.exposure import ToolSpec
 
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 200
@@ -34,12 +34,16 @@ class ArgumentError(ValueError):
 
 @frozen
 class Options:
-    """Hold how a result is to be shown."""
+    """Hold how a call is to be carried out and its result to be shown."""
 
     detail: str = "concise"
     select: tuple[str, ...] = ()
     limit: int = LIMIT_DEFAULT
     cursor: str | None = None
+    dry_run: bool = False
+    confirm: str | None = None
+    reveal: bool = False
+    tailnet: str | None = None
 
 
 @frozen
@@ -64,7 +68,8 @@ _OPTION_SCHEMAS: Mapping[str, dict[str, Any]] = {
 
 def option_schemas(spec: ToolSpec) -> dict[str, dict[str, Any]]:
     """Return the parameters a tool has besides those of the API."""
-    return {name: _OPTION_SCHEMAS[name] for name in _option_names(spec)}
+    chosen = {name: _OPTION_SCHEMAS[name] for name in _option_names(spec)}
+    return chosen | ({"tailnet": {"enum": list(spec.profiles)}} if spec.profiles else {})
 
 
 def _option_names(spec: ToolSpec) -> tuple[str, ...]:
@@ -84,9 +89,13 @@ def check_call(spec: ToolSpec, given: Mapping[str, Any]) -> CheckedCall:
     Raises:
         ArgumentError: with what is wrong, what is accepted and an example.
     """
-    entry = _entry(spec, given.get("action"))
-    place = f"{spec.name}.{entry['method']}"
-    rest = {name: value for name, value in given.items() if name != "action" and value is not None}
+    entry = _entry(spec, given.get("action")) if spec.choosing else spec.entries[0]
+    place = f"{spec.name}.{entry['method']}" if spec.choosing else spec.name
+    rest = {
+        name: value
+        for name, value in given.items()
+        if not (name == "action" and spec.choosing) and value is not None
+    }
     if _any_text(rest, _CREDENTIAL.search):
         raise ArgumentError(
             f"{place}: an argument looks like a Tailscale credential. Credentials are configuration of this server, "
@@ -115,7 +124,7 @@ def check_call(spec: ToolSpec, given: Mapping[str, Any]) -> CheckedCall:
     ]
     problems = [*([f"missing {', '.join(missing)}"] if missing else []), *problems, *_rules(entry, values)]
     if problems:
-        raise ArgumentError(_explain(place, problems, entry, [*accepted, *options]))
+        raise ArgumentError(_explain(place, problems, entry, [*accepted, *options], choosing=spec.choosing))
     return CheckedCall(
         entry,
         {name: value for name, value in values.items() if name in accepted},
@@ -128,11 +137,13 @@ def _was_given(name: str, rest: Mapping[str, Any], aliases: Mapping[str, str]) -
 
 
 def _fits(name: str, entry: Entry) -> bool:
+    if name == "reveal":
+        return bool(entry.get("once"))
     return name not in {"limit", "cursor"} or entry["answer"] in {"list", "values"}
 
 
 def _options(values: Mapping[str, Any]) -> Options:
-    chosen = {name: value for name, value in values.items() if name in {"detail", "limit", "cursor"}}
+    chosen = {name: value for name, value in values.items() if name != "select"}
     return Options(**chosen, select=tuple(values.get("select", ())))
 
 
@@ -158,7 +169,8 @@ def _unexpected(spec: ToolSpec, entry: Entry, name: str) -> str:
     if owners:
         return f"unexpected {shown}, which belongs to {', '.join(owners)}"
     if name in option_schemas(spec):
-        return f"unexpected {shown}: {entry['method']} does not answer a list"
+        why = "makes no secret" if name == "reveal" else "does not answer a list"
+        return f"unexpected {shown}: {entry['method']} {why}"
     return f"unexpected {shown}"
 
 
@@ -184,13 +196,15 @@ def selectable(entry: Entry, name: str) -> bool:
     return not entry["fields"] or name in _selectable_names(entry) or name.split(".")[0] in entry["fields"]
 
 
-def _example(entry: Entry) -> dict[str, Any]:
-    return {"action": entry["method"], **entry["example"]}
+def _example(entry: Entry, *, choosing: bool = True) -> dict[str, Any]:
+    return {**({"action": entry["method"]} if choosing else {}), **entry["example"]}
 
 
-def _explain(place: str, problems: list[str], entry: Entry, accepted: list[str]) -> str:
-    example = json.dumps(_example(entry), separators=(",", ":"), ensure_ascii=False)
-    takes = ", ".join(accepted) or "nothing but action"
+def _explain(
+    place: str, problems: list[str], entry: Entry, accepted: list[str], *, choosing: bool = True
+) -> str:
+    example = json.dumps(_example(entry, choosing=choosing), separators=(",", ":"), ensure_ascii=False)
+    takes = ", ".join(accepted) or ("nothing but action" if choosing else "nothing")
     return f"{place}: {'; '.join(problems)}. Accepts {takes}. Example: {example}"
 
 

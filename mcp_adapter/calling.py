@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mcp_adapter.catalog import Catalog, Entry
+from mcp_adapter.catalog import Entry
 
 _POLICY_FIELDS = {
     "getPolicyFile": {"policy": "text", "etag": "etag", "warnings": "warnings", "errors": "errors"},
@@ -46,38 +46,3 @@ def plain(entry: Entry, answer: Any) -> Any:
 
 def _value(answer: Any) -> Any:
     return answer.to_dict() if hasattr(answer, "to_dict") else answer
-
-
-async def state_of(
-    client: Any, catalog: Catalog, entry: Entry, arguments: Mapping[str, Any], *, before_write: bool
-) -> Mapping[str, Any] | None:
-    """Read what a write changes, when one read with the same ids shows it.
-
-    Args:
-        before_write: an absent thing stops the write; afterwards nothing stops it any more.
-
-    Raises:
-        TailscaleError: before the write, the thing is absent or cannot be reached; nothing was changed.
-    """
-    change = entry.get("change")
-    read = catalog.entries.get(change["read"]) if change and change["fields"] else None
-    if read is None or read["answer"] in {"list", "values", "none"}:
-        return None
-    wanted = {parameter["name"] for parameter in read["params"] if parameter["required"]}
-    if not wanted <= set(arguments):
-        return None
-    from tailscale_sdk.errors import NotFoundError, PermissionDeniedError, TailscaleError
-
-    try:
-        state = await call_operation(client, read, {name: arguments[name] for name in wanted})
-    except PermissionDeniedError:
-        return None
-    except NotFoundError:
-        if before_write and entry["http_method"] != "PUT":
-            raise
-        return {} if before_write else None
-    except TailscaleError:
-        if before_write:
-            raise
-        return None
-    return state if isinstance(state, Mapping) else None

@@ -1,4 +1,4 @@
-"""The ``tailscale-mcp`` command: flags, credentials, then the server on stdin and stdout."""
+"""The ``tailscale-mcp`` command: flags, credentials, then the server."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
-from mcp_adapter.runtime import CLIENT_TIMEOUT_SECONDS, ClientFactory
-from mcp_adapter.safety import EVERY, Exposure, ExposureError
+from mcp_adapter.exposure import Exposure, ExposureError
+from mcp_adapter.flags import WrongUse, build_parser, choice, is_on, protected_of, read_exposure, tighten
+from mcp_adapter.runtime import CLIENT_TIMEOUT_SECONDS, ClientFactory, Profile, Settings
 
 WRONG_USE = 2
 INTERRUPTED = 130
@@ -31,128 +34,14 @@ _LIBRARY_SETTINGS = {
     "FASTMCP_SHOW_SERVER_BANNER": "false",
     "FASTMCP_ENV_FILE": os.devnull,
 }
-_LATER = (
-    "--allow-delete",
-    "--surface",
-    "--scopes",
-    "--confirm-fallback",
-    "--reveal-secrets",
-    "--transport",
-    "--prefix",
-)
-_LATER_COMMANDS = ("doctor",)
-_TIERS = ("read", "write", "delete")
-
-
-class WrongUse(Exception):
-    """Say in one line what is wrong with the command or its environment."""
-
-
-class _Parser(argparse.ArgumentParser):
-    """Report wrong use in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise WrongUse(f"{message} (see tailscale-mcp --help)")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="tailscale-mcp",
-        description="Serve the Tailscale API to an MCP client over stdin and stdout. Read-only unless allowed.",
-        epilog="Credentials come from TAILSCALE_API_KEY, TAILSCALE_OAUTH_CLIENT_ID with TAILSCALE_OAUTH_CLIENT_SECRET, "
-        "or TAILSCALE_IDENTITY_TOKEN with TAILSCALE_OAUTH_CLIENT_ID; each may be file:PATH.",
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--demo", action="store_true", help="serve an embedded tailnet; no credential is read"
-    )
-    parser.add_argument(
-        "--allow-write",
-        nargs="?",
-        const="*",
-        metavar="DOMAINS",
-        help="allow changes, in the named domains only when given (TAILSCALE_MCP_ALLOW_WRITE)",
-    )
-    parser.add_argument(
-        "--read-only", action="store_true", help="no changes, whatever else says (TAILSCALE_MCP_READ_ONLY)"
-    )
-    parser.add_argument(
-        "--toolsets", metavar="DOMAINS", help="serve these domains only (TAILSCALE_MCP_TOOLSETS)"
-    )
-    parser.add_argument(
-        "--exclude", metavar="DOMAINS", help="leave these domains out (TAILSCALE_MCP_EXCLUDE)"
-    )
-    parser.add_argument(
-        "--profile", metavar="NAME", help="a profile of tailscale-sdk/config.toml (TAILSCALE_PROFILE)"
-    )
-    parser.add_argument("--version", action="store_true", help="print the version")
-    return parser
-
-
-def _refuse_later(arguments: Sequence[str]) -> None:
-    for argument in arguments:
-        name = argument.split("=")[0]
-        if name in _LATER or name in _LATER_COMMANDS:
-            raise WrongUse(f"{name} is not available in this version")
-
-
-def _names(text: str | None) -> frozenset[str]:
-    return frozenset(name.strip() for name in (text or "").split(",") if name.strip())
-
-
-def _is_on(text: str | None) -> bool:
-    return (text or "").strip().lower() in {"1", "true", "yes", "on", "*"}
-
-
-def read_exposure(options: argparse.Namespace, environ: Mapping[str, str]) -> Exposure:
-    """Join flags and environment; a flag wins over its variable, read-only wins over everything.
-
-    Args:
-        options: parsed flags.
-        environ: the environment, empty for the demo.
-    """
-    write = (
-        options.allow_write
-        if options.allow_write is not None
-        else environ.get("TAILSCALE_MCP_ALLOW_WRITE", "")
-    )
-    toolsets = options.toolsets if options.toolsets is not None else environ.get("TAILSCALE_MCP_TOOLSETS")
-    exclude = options.exclude if options.exclude is not None else environ.get("TAILSCALE_MCP_EXCLUDE")
-    return Exposure(
-        toolsets=_names(toolsets) or None,
-        exclude=_names(exclude),
-        write=EVERY if _is_on(write) else _names(write) - {"0", "false", "no", "off"},
-        read_only=options.read_only or _is_on(environ.get("TAILSCALE_MCP_READ_ONLY")),
-    )
-
-
-def tighten(exposure: Exposure, name: str, profile: Mapping[str, Any]) -> Exposure:
-    """Apply what a profile allows; it can only take away.
-
-    Raises:
-        WrongUse: the profile says something this version cannot keep.
-    """
-    tier, toolsets = profile.get("tier", "delete"), profile.get("toolsets")
-    if tier not in _TIERS:
-        raise WrongUse(f"profile {name!r}: tier is one of {', '.join(_TIERS)}")
-    allowed = exposure.toolsets
-    if toolsets is not None:
-        listed = _names(toolsets) if isinstance(toolsets, str) else frozenset(map(str, toolsets))
-        allowed = listed if allowed is None else allowed & listed
-    read_only = exposure.read_only or tier == "read"
-    if profile.get("protected") and exposure.write and not read_only:
-        raise WrongUse(
-            f"profile {name!r}: protected is not available in this version; start without --allow-write"
-        )
-    return Exposure(toolsets=allowed, exclude=exposure.exclude, write=exposure.write, read_only=read_only)
 
 
 @contextlib.contextmanager
-def _demo() -> Iterator[ClientFactory]:
-    """Run an embedded tailnet and make clients of it."""
+def _demo() -> Iterator[tuple[ClientFactory, Path]]:
+    """Run an embedded tailnet, make clients of it, and keep its state in a folder that goes with it."""
     from tailscale_sdk.testing import FakeTailnet
 
-    with FakeTailnet() as tailnet:
+    with FakeTailnet() as tailnet, tempfile.TemporaryDirectory(prefix="tailscale-mcp-demo-") as folder:
 
         def make() -> Any:
             from tailscale_sdk import AsyncTailscale
@@ -161,17 +50,14 @@ def _demo() -> Iterator[ClientFactory]:
                 api_key=tailnet.api_key, base_url=tailnet.base_url, timeout=CLIENT_TIMEOUT_SECONDS
             )
 
-        yield make
+        yield make, Path(folder) / "state"
 
 
-@contextlib.contextmanager
-def _configured(profile: str | None) -> Iterator[ClientFactory]:
-    """Read the credential now, so that a missing one is said at once; the client is made at the first call."""
+def _configured(name: str | None) -> ClientFactory:
+    """Read a credential now, so that a missing one is said at once; the client is made at the first call."""
     from tailscale_sdk.config import from_environment
 
-    found = from_environment(profile=profile)
-    for name in _CREDENTIALS:
-        os.environ.pop(name, None)
+    found = from_environment(profile=name)
 
     def make() -> Any:
         from tailscale_sdk import AsyncTailscale
@@ -183,10 +69,66 @@ def _configured(profile: str | None) -> Iterator[ClientFactory]:
             timeout=CLIENT_TIMEOUT_SECONDS,
         )
 
-    yield make
+    return make
 
 
-def _guard_process() -> None:
+def _profiles(
+    options: argparse.Namespace, environ: Mapping[str, str], exposure: Exposure
+) -> tuple[Profile, ...]:
+    """Return the tailnets of this start; the first is the default one."""
+    chosen = options.profile or ([environ["TAILSCALE_PROFILE"]] if environ.get("TAILSCALE_PROFILE") else [])
+    if len(set(chosen)) < len(chosen):
+        raise WrongUse("--profile names the same profile twice")
+    if not chosen:
+        return (Profile("default", _configured(None), exposure),)
+    from tailscale_sdk.config import read_profile
+
+    found = []
+    for name in chosen:
+        profile = read_profile(name)
+        found.append(
+            Profile(name, _configured(name), tighten(exposure, name, profile), protected_of(name, profile))
+        )
+    return tuple(found)
+
+
+def _common(options: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "surface": choice(options, environ, "surface", ("portmanteau", "granular")) or "portmanteau",
+        "confirm_fallback": choice(options, environ, "confirm_fallback", ("token", "deny")) or "token",
+        "reveal_secrets": options.reveal_secrets or is_on(environ.get("TAILSCALE_MCP_REVEAL_SECRETS")),
+    }
+
+
+@contextlib.contextmanager
+def settings_of(options: argparse.Namespace, environ: Mapping[str, str]) -> Iterator[Settings]:
+    """Turn flags and environment into settings, with the embedded tailnet running for a demo.
+
+    Raises:
+        WrongUse: flags or variables contradict each other.
+        ConfigurationError: there is no usable credential.
+    """
+    if not options.demo:
+        exposure = read_exposure(options, environ)
+        yield Settings(profiles=_profiles(options, environ, exposure), **_common(options, environ))
+        return
+    if options.profile:
+        raise WrongUse("--demo reads no profile: leave --profile out")
+    exposure = read_exposure(options, {})
+    with _demo() as (make_client, folder):
+
+        def make_state() -> Any:
+            from tailscale_sdk.changes import LocalState
+            from tailscale_sdk.changes.state_directory import StateDirectory
+
+            return LocalState(StateDirectory(folder))
+
+        yield Settings(
+            profiles=(Profile("demo", make_client, exposure),), make_state=make_state, **_common(options, {})
+        )
+
+
+def guard_process() -> None:
     """Keep secrets out of logs and core files, and every log line off stdout."""
     from tailscale_sdk.redact import RedactingFilter
 
@@ -210,20 +152,14 @@ def _leave(number: int, frame: object) -> NoReturn:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    environ: Mapping[str, str] = {} if options.demo else os.environ
-    if options.demo and options.profile:
-        raise WrongUse("--demo reads no profile: leave --profile out")
-    exposure = read_exposure(options, environ)
-    profile = options.profile or environ.get("TAILSCALE_PROFILE") or None
-    if profile:
-        from tailscale_sdk.config import read_profiles
-
-        exposure = tighten(exposure, profile, read_profiles().get(profile, {}))
-    with _demo() if options.demo else _configured(profile) as make_client:
+    environ = dict(os.environ)
+    with settings_of(options, environ) as settings:
+        for name in _CREDENTIALS:
+            os.environ.pop(name, None)
         os.environ.update(_LIBRARY_SETTINGS)
         from mcp_adapter.server import build_server
 
-        server = build_server(exposure, make_client)
+        server = build_server(settings)
         gc.freeze()
         gc.enable()
         signal.signal(signal.SIGINT, _leave)
@@ -244,14 +180,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
-        _refuse_later(arguments)
-        options = _parser().parse_args(arguments)
+        options = build_parser().parse_args(arguments)
         if options.version:
             from tailscale_sdk import __version__
 
             print(f"tailscale-mcp {__version__}")
             return 0
-        _guard_process()
+        guard_process()
         _serve(options)
     except (WrongUse, ConfigurationError, ExposureError) as problem:
         sys.stderr.write(f"tailscale-mcp: {problem}\n")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_adapter.catalog import read_catalog
+from mcp_adapter.exposure import EVERY, Exposure, ToolSpec, all_tools, served_tools
 from mcp_adapter.registry import OpTool
-from mcp_adapter.runtime import Runtime
-from mcp_adapter.safety import EVERY, Exposure, ToolSpec, all_tools, served_tools
+from mcp_adapter.runtime import Runtime, single
 from mcp_adapter.text import compact
 
 
 def listed(spec: ToolSpec) -> dict[str, Any]:
     """Return a tool as ``tools/list`` describes it."""
-    runtime = Runtime(read_catalog(), Exposure(), lambda: None)
+    runtime = Runtime(read_catalog(), single(Exposure(), lambda: None))
     described: dict[str, Any] = (
         OpTool.build(spec, runtime).to_mcp_tool().model_dump(by_alias=True, exclude_none=True, mode="json")
     )
@@ -29,7 +29,7 @@ def surface_bytes() -> dict[str, int]:
     """Return the bytes of the default listing and of the listing of every tool of the API."""
     catalog = read_catalog()
     return {
-        "default": listing_bytes(served_tools(catalog, Exposure())),
+        "default": listing_bytes(served_tools(catalog, Exposure(), reveal=False)),
         "all": listing_bytes(all_tools(catalog)),
     }
 
@@ -48,17 +48,17 @@ async def device_list_bytes(count: int) -> int:
 
     with FakeTailnet(devices=count) as tailnet:
         make = lambda: AsyncTailscale(api_key=tailnet.api_key, base_url=tailnet.base_url)  # noqa: E731
-        async with Client(build_server(Exposure(), make)) as client:
+        async with Client(build_server(single(Exposure(), make))) as client:
             answer = await client.call_tool("devices_read", {"action": "list", "limit": count})
     return len(answer.content[0].text.encode())
 
 
 def tool_table() -> str:
-    """Write the table of tools in Markdown: what is served without flags, and with ``--allow-write``."""
+    """Write the table of tools in Markdown, each with the flag it needs."""
     catalog = read_catalog()
-    always = {spec.name for spec in served_tools(catalog, Exposure())}
+    needs = {"read": "", "write": "`--allow-write`", "delete": "`--allow-delete`"}
     lines = ["| tool | actions | needs |", "|---|---|---|"]
-    for spec in served_tools(catalog, Exposure(write=EVERY)):
+    for spec in served_tools(catalog, Exposure(write=EVERY, delete=EVERY)):
         actions = ", ".join(f"`{entry['method']}`" for entry in spec.entries)
-        lines.append(f"| `{spec.name}` | {actions} | {'' if spec.name in always else '`--allow-write`'} |")
+        lines.append(f"| `{spec.name}` | {actions} | {needs[spec.effect]} |")
     return "\n".join(lines)

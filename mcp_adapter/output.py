@@ -66,14 +66,27 @@ def shape_read(call: CheckedCall, answer: Any) -> Shaped:
 
 
 def shape_write(catalog: Catalog, entry: Entry, result: Mapping[str, Any]) -> Shaped:
-    """Shape what ``perform_write`` answered."""
+    """Shape what a write came to.
+
+    Args:
+        catalog: to know which fields of the state others can write, or are secret.
+        entry: catalog entry of the write.
+        result: ``ok`` and the states around it; ``revealed`` holds what is shown although it is a secret.
+    """
     read = catalog.entries.get(entry.get("change", {}).get("read", ""), {})
     merged = {**entry, "untrusted": [*entry.get("untrusted", ()), *read.get("untrusted", ())]}
     merged["secret_out"] = [*entry.get("secret_out", ()), *read.get("secret_out", ())]
     merged["shown"] = entry.get("shown", ())
-    state = {name: _safe(merged, value) for name, value in result.items() if name != "ok"}
-    fields = [name for value in state.values() for name in _field_names(value)]
-    return whole({"ok": bool(result.get("ok")), **state, **_untrusted(merged, fields)})
+    plain = {name: value for name, value in result.items() if name in _OWN_WORDS}
+    state = {
+        name: _safe(merged, value) for name, value in result.items() if name not in {*_OWN_WORDS, "revealed"}
+    }
+    fields = [name for name in ("before", "after", "item", "items") for name in _field_names(state.get(name))]
+    return whole({**plain, **state, **result.get("revealed", {}), **_untrusted(merged, fields)})
+
+
+# Fields of a write's result whose text is this program's own.
+_OWN_WORDS = ("ok", "executed", "verified", "change", "confirm", "note", "secret_out")
 
 
 def _field_names(value: Any) -> list[str]:

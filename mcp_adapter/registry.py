@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastmcp.tools.base import Tool, ToolResult
@@ -12,20 +14,27 @@ from mcp_types import TextContent, ToolAnnotations
 from pydantic import PrivateAttr
 
 from mcp_adapter.arguments import ArgumentError, CheckedCall, check_call, option_schemas
+from mcp_adapter.auditing import audit_call
 from mcp_adapter.calling import call_operation
+from mcp_adapter.device_names import UnclearName, is_device_id, resolve_device
+from mcp_adapter.exposure import ToolSpec, effects_note
 from mcp_adapter.failures import failure, from_error, unknown_outcome_hint
 from mcp_adapter.output import Shaped, TooLarge, needs_everything, shape_read, shape_write
 from mcp_adapter.paging import CursorError
-from mcp_adapter.runtime import CALL_DEADLINE_SECONDS, Runtime
-from mcp_adapter.safety import ToolSpec, perform_write
+from mcp_adapter.principal import current_principal
+from mcp_adapter.runtime import READ_DEADLINE_SECONDS, WRITE_DEADLINE_SECONDS, Profile, Runtime
+from mcp_adapter.safety import Refused, write
 from mcp_adapter.schema import input_schema
 from mcp_adapter.text import compact
+from mcp_adapter.written import carried_out, planned
 
 _log = logging.getLogger("mcp_adapter")
 
 
 def describe(spec: ToolSpec) -> str:
     """Write a tool's description: when to use it, then one line per action with its arguments."""
+    if not spec.choosing:
+        return f"{spec.domain}: {spec.entries[0]['summary']}"
     lines = [spec.about]
     for entry in spec.entries:
         names = ", ".join(p["name"] if p["required"] else f"{p['name']}?" for p in entry["params"])
@@ -36,10 +45,7 @@ def describe(spec: ToolSpec) -> str:
 def annotations_of(spec: ToolSpec) -> ToolAnnotations:
     """Return all four hints; an omitted one would mean "destructive" and "open world"."""
     return ToolAnnotations(
-        read_only_hint=spec.effect == "read",
-        destructive_hint=spec.effect == "delete",
-        idempotent_hint=all(entry["idempotent"] for entry in spec.entries),
-        open_world_hint=True,
+        **effects_note(spec.effect), idempotent_hint=all(entry["idempotent"] for entry in spec.entries)
     )
 
 
@@ -50,13 +56,20 @@ class OpTool(Tool):
     _runtime: Runtime = PrivateAttr()
 
     @classmethod
-    def build(cls, spec: ToolSpec, runtime: Runtime) -> OpTool:
-        """Make the tool of a specification."""
+    def build(cls, spec: ToolSpec, runtime: Runtime, *, auth: Any = None) -> OpTool:
+        """Make the tool of a specification.
+
+        Args:
+            spec: what it serves.
+            runtime: what its calls share.
+            auth: check of the caller's scopes over HTTP.
+        """
         tool = cls(
             name=spec.name,
             description=describe(spec),
-            parameters=input_schema(spec.entries, option_schemas(spec)),
+            parameters=input_schema(spec.entries, option_schemas(spec), choosing=spec.choosing),
             annotations=annotations_of(spec),
+            auth=auth,
         )
         tool._spec, tool._runtime = spec, runtime
         return tool
@@ -67,60 +80,131 @@ class OpTool(Tool):
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         """Carry out one call; whatever goes wrong becomes a result, only a real cancellation passes."""
+        started = time.monotonic()
+        call: CheckedCall | None = None
         try:
-            return await self._run_checked(arguments)
+            call = check_call(self._spec, arguments)
+            result = await self._run_checked(call)
         except ArgumentError as problem:
-            return failed(failure("invalid_arguments", str(problem)))
+            result = failed(failure("invalid_arguments", str(problem)))
         except KeyboardInterrupt:
             raise
         except BaseException as problem:
-            task = asyncio.current_task()
-            if isinstance(problem, asyncio.CancelledError | GeneratorExit) and (
-                task is None or task.cancelling()
-            ):
+            if _is_cancelled(problem):
                 raise
             _log.exception("tool %s failed", self.name)
-            return failed(
+            result = failed(
                 failure("internal", "the server failed to carry out this call", "report it to the operator")
             )
+        await audit_call(self._runtime, self._spec, call, result, time.monotonic() - started)
+        return result
 
-    async def _run_checked(self, arguments: dict[str, Any]) -> ToolResult:
+    async def _run_checked(self, call: CheckedCall) -> ToolResult:
         from tailscale_sdk.errors import TailscaleError
 
-        call = check_call(self._spec, arguments)
-        catalog = self._runtime.catalog
+        entry, catalog = call.entry, self._runtime.catalog
+        place = f"{self.name}.{entry['method']}"
+        reading = entry["effect"] == "read"
+        deadline = READ_DEADLINE_SECONDS if reading else WRITE_DEADLINE_SECONDS
         try:
-            async with asyncio.timeout(CALL_DEADLINE_SECONDS):
-                return succeeded(await self._carry_out(call))
-        except CursorError as problem:
-            return failed(failure("invalid_arguments", f"{self.name}.{call.entry['method']}: {problem}"))
+            async with asyncio.timeout(deadline):
+                return await self._carry_out(call)
+        except (CursorError, UnclearName) as problem:
+            return failed(failure("invalid_arguments", f"{place}: {problem}"))
         except TooLarge as problem:
-            return failed(failure("too_large", str(problem), operation=call.entry["operation"]))
+            return failed(failure("too_large", str(problem), operation=entry["operation"]))
+        except Refused as problem:
+            return failed(
+                failure(
+                    problem.code, str(problem), problem.hint, operation=entry["operation"], **problem.more
+                )
+            )
         except TailscaleError as problem:
-            return failed(from_error(catalog, call.entry, problem))
-        except ValueError as problem:
-            return failed(failure("invalid_arguments", f"{self.name}.{call.entry['method']}: {problem}"))
+            return failed(from_error(catalog, entry, problem))
+        except (ValueError, TypeError) as problem:
+            return failed(failure("invalid_arguments", f"{place}: {problem}"))
         except TimeoutError:
-            write = call.entry["effect"] != "read"
-            hint = unknown_outcome_hint(catalog, call.entry) if write else "try again, or ask for less"
-            more = {"outcome": "unknown"} if write else {}
-            message = f"no answer within {CALL_DEADLINE_SECONDS:g} seconds"
-            return failed(failure("deadline", message, hint, operation=call.entry["operation"], **more))
+            hint = "try again, or ask for less" if reading else unknown_outcome_hint(catalog, entry)
+            more = {} if reading else {"outcome": "unknown"}
+            message = f"no answer within {deadline:g} seconds"
+            return failed(failure("deadline", message, hint, operation=entry["operation"], **more))
 
-    async def _carry_out(self, call: CheckedCall) -> Shaped:
-        client, catalog = self._runtime.client(), self._runtime.catalog
+    async def _carry_out(self, call: CheckedCall) -> ToolResult:
+        runtime = self._runtime
+        profile = runtime.settings.profile(call.options.tailnet)
+        reason = profile.exposure.reason_against(self._spec.domain, call.entry)
+        if reason is not None:
+            raise Refused("not_allowed", f"not allowed in {profile.name}: {reason}")
+        principal = current_principal()
+        call = await self._with_device_id(call, profile, principal)
         if call.entry["effect"] == "read":
-            answer = await call_operation(client, call.entry, {**call.arguments, **needs_everything(call)})
-            return shape_read(call, answer)
-        return shape_write(
-            catalog, call.entry, await perform_write(client, catalog, call.entry, call.arguments)
+            answer = await self._read(
+                call.entry, profile, principal, {**call.arguments, **needs_everything(call)}
+            )
+            return succeeded(self._named(shape_read(call, answer), profile))
+        written = await write(runtime, profile, call, principal=principal, context=_context())
+        if written.round_trip is not None:
+            asked: ToolResult = written.round_trip
+            return asked
+        if written.report is None:
+            shaped = shape_write(runtime.catalog, call.entry, planned(written))
+            return succeeded(self._named(shaped, profile), is_error=written.plan is None)
+        result = await carried_out(runtime, call, written.report)
+        return succeeded(self._named(shape_write(runtime.catalog, call.entry, result), profile))
+
+    async def _read(
+        self, entry: Mapping[str, Any], profile: Profile, principal: str, arguments: Mapping[str, Any]
+    ) -> Any:
+        client = self._runtime.client(profile)
+        key = json.dumps(
+            [profile.name, principal, entry["operation"], dict(arguments)], sort_keys=True, default=str
+        )
+        return await self._runtime.reads.get(key, lambda: call_operation(client, entry, arguments))
+
+    async def _with_device_id(self, call: CheckedCall, profile: Profile, principal: str) -> CheckedCall:
+        """Take a device by whatever a person calls it."""
+        given = call.arguments.get("device_id")
+        if not isinstance(given, str) or is_device_id(given):
+            return call
+        entry = self._runtime.catalog.entries["listTailnetDevices"]
+        devices = await self._read(entry, profile, principal, {})
+        return CheckedCall(
+            call.entry, {**call.arguments, "device_id": resolve_device(given, devices)}, call.options
         )
 
+    def _named(self, shaped: Shaped, profile: Profile) -> Shaped:
+        """Name the profile once where there are several."""
+        if not self._runtime.settings.profile_names:
+            return shaped
+        structured = {**shaped.structured, "tailnet": profile.name}
+        if "columns" not in shaped.structured:
+            return Shaped(structured, compact(structured))
+        table, _, trailer = shaped.text.rpartition("\n")
+        return Shaped(structured, f"{table}\n{compact({**json.loads(trailer), 'tailnet': profile.name})}")
 
-def succeeded(shaped: Shaped) -> ToolResult:
+
+def _context() -> Any:
+    from fastmcp.server.dependencies import get_context
+
+    try:
+        return get_context()
+    except RuntimeError:
+        return None
+
+
+def _is_cancelled(problem: BaseException) -> bool:
+    task = asyncio.current_task()
+    return isinstance(problem, asyncio.CancelledError | GeneratorExit) and (
+        task is None or bool(task.cancelling())
+    )
+
+
+def succeeded(shaped: Shaped, *, is_error: bool = False) -> ToolResult:
     """Wrap both forms of a result."""
     return ToolResult(
-        content=[TextContent(type="text", text=shaped.text)], structured_content=shaped.structured
+        content=[TextContent(type="text", text=shaped.text)],
+        structured_content=shaped.structured,
+        is_error=is_error,
     )
 
 

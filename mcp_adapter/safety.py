@@ -1,198 +1,155 @@
-"""What may be called: which tools exist for this start, why others do not, and the one way to write."""
+"""The one way to write from here: plan, ask, apply; the engine of the SDK does the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 
-from mcp_adapter.calling import call_operation, state_of
-from mcp_adapter.catalog import Catalog, Entry
+from mcp_adapter.arguments import CheckedCall
+from mcp_adapter.confirmation import answered, ask, question_of
+from mcp_adapter.runtime import Profile, Runtime
 
-EVERY: frozenset[str] = frozenset({"*"})
-"""Stands for all domains in a flag without a list."""
-
-_DOING = {"read": "Reading", "write": "Writing", "delete": "Deleting"}
-
-
-class ExposureError(ValueError):
-    """Say which flag names something that does not exist."""
-
-
-@frozen
-class Exposure:
-    """Hold what the operator allows; decided once, at start.
-
-    Attributes:
-        toolsets: domains to serve; None for all.
-        exclude: domains not to serve; beats ``toolsets``.
-        write: domains that may be changed; ``EVERY`` for all.
-        read_only: beats everything.
-    """
-
-    toolsets: frozenset[str] | None = None
-    exclude: frozenset[str] = frozenset()
-    write: frozenset[str] = frozenset()
-    read_only: bool = False
-
-    def check(self, domains: Iterable[str]) -> None:
-        """Refuse names that are no domains.
-
-        Raises:
-            ExposureError: naming the flag, the name and what is accepted.
-        """
-        known = tuple(domains)
-        flags = {
-            "--toolsets": self.toolsets or (),
-            "--exclude": self.exclude,
-            "--allow-write": self.write - EVERY,
-        }
-        for flag, names in flags.items():
-            unknown = sorted(set(names) - set(known))
-            if unknown:
-                raise ExposureError(
-                    f"{flag}: unknown domain {', '.join(unknown)}; known are {', '.join(known)}"
-                )
-
-    def reason_against(self, domain: str, entry: Entry) -> str | None:
-        """Return why an operation is not served, in words that name the flag; None when it is."""
-        effect, tool = entry["effect"], entry["tool"]
-        if domain in self.exclude:
-            return f"The operator left {domain} out with --exclude."
-        if self.toolsets is not None and domain not in self.toolsets:
-            return f"The operator left {domain} out with --toolsets."
-        if effect == "delete":
-            return f"{_DOING[effect]} is not available in this version (tool {tool})."
-        if effect == "write" and self.read_only:
-            return f"The server was started with --read-only (tool {tool}, not enabled)."
-        if effect == "write" and not (self.write & {domain, *EVERY}):
-            needed = (
-                f"--allow-write={','.join([*sorted(self.write), domain])}" if self.write else "--allow-write"
-            )
-            return f"{_DOING[effect]} needs {needed} (tool {tool}, not enabled)."
-        if entry.get("once"):
-            return f"{tool} {entry['method']} answers a secret once, which is not available in this version."
-        return None
+CONFIRM_HOW = (
+    "Nothing was done. Show the plan to the user; to carry it out, repeat this call with the same arguments and "
+    "confirm set to the plan's id. It is valid once, for 15 minutes, and proves only that it was seen before."
+)
+DENIED = (
+    "Nothing was done: this needs a person's confirmation, this client cannot ask one, and the operator started "
+    "the server with --confirm-fallback deny."
+)
+DECLINED = "Nothing was done: it was not confirmed."
 
 
-EVERYTHING: Mapping[str, tuple[str, ...]] = {
-    "read": (),
-    "write": ("dry_run",),
-    "delete": ("dry_run", "confirm"),
-}
-"""Parameters that come with the change engine, by effect: measured already, not served yet."""
+class Refused(ValueError):
+    """Say why a change is not carried out, and what to do instead."""
+
+    def __init__(self, code: str, message: str, hint: str | None = None, **more: Any) -> None:
+        super().__init__(message)
+        self.code, self.hint, self.more = code, hint, more
 
 
 @frozen
-class ToolSpec:
-    """Describe one tool: its domain, effect and the operations it serves.
+class Written:
+    """Hold what a write came to.
 
     Attributes:
-        missing: why each other method of the domain cannot be called here, by method name.
+        plan: what was planned, when nothing was done or it was only asked for.
+        confirm: id that carries the plan out, when that is what is needed next.
+        report: what became of the one item, when it was carried out.
+        note: what to do next.
+        round_trip: protocol result that asks the client's person.
     """
 
-    name: str
-    domain: str
-    effect: str
-    about: str
-    entries: tuple[Entry, ...]
-    missing: Mapping[str, str] = field(factory=dict)
-    extra: tuple[str, ...] = ()
-
-    @property
-    def by_method(self) -> Mapping[str, Entry]:
-        """Return the served operations by action name."""
-        return {entry["method"]: entry for entry in self.entries}
+    plan: Any = None
+    confirm: str | None = None
+    report: Any = None
+    note: str | None = None
+    round_trip: Any = None
 
 
-def served_tools(catalog: Catalog, exposure: Exposure) -> list[ToolSpec]:
-    """Choose the tools that are registered, in the order they are listed."""
-    found = []
-    for domain, effect, entries in catalog.tools():
-        name = domain["domain"]
-        allowed = tuple(entry for entry in entries if exposure.reason_against(name, entry) is None)
-        if allowed:
-            missing = _elsewhere(catalog, exposure, name, allowed)
-            found.append(
-                ToolSpec(f"{name}_{effect}", name, effect, domain["about"][effect], allowed, missing)
-            )
-    return found
-
-
-def all_tools(catalog: Catalog) -> list[ToolSpec]:
-    """Describe every tool of the API, with the parameters it will have, whatever is served now."""
-    found = []
-    for domain, effect, entries in catalog.tools():
-        reveal = ("reveal",) if any(entry.get("once") for entry in entries) else ()
-        name, extra = domain["domain"], (*EVERYTHING[effect], *reveal)
-        found.append(
-            ToolSpec(f"{name}_{effect}", name, effect, domain["about"][effect], tuple(entries), {}, extra)
-        )
-    return found
-
-
-def _elsewhere(catalog: Catalog, exposure: Exposure, domain: str, here: Sequence[Entry]) -> dict[str, str]:
-    """Say of each method of a domain that this tool does not serve where it is, or why it is not."""
-    served = {entry["method"] for entry in here}
-    others = {method: entry for method, entry in catalog.methods(domain).items() if method not in served}
-    return {
-        method: exposure.reason_against(domain, entry) or f"Use tool {entry['tool']}."
-        for method, entry in others.items()
-    }
-
-
-def explain_absent(catalog: Catalog, exposure: Exposure, tool: str) -> str:
-    """Say of a tool that is not registered what would make it so."""
-    for domain, effect, entries in catalog.tools():
-        if f"{domain['domain']}_{effect}" == tool:
-            reasons = [exposure.reason_against(domain["domain"], entry) for entry in entries]
-            return f"Unknown tool {tool}. {reasons[0] or ''}".strip()
-    return "Unknown tool. Call tools/list for the tools of this server."
-
-
-async def perform_write(
-    client: Any, catalog: Catalog, entry: Entry, arguments: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Carry out one change and show the state before and after it, where one cheap read can.
+async def write(
+    runtime: Runtime, profile: Profile, call: CheckedCall, *, principal: str, context: Any
+) -> Written:
+    """Carry out one change, or say what it takes.
 
     Args:
-        client: an ``AsyncTailscale``.
-        catalog: to find the read that belongs to the write.
-        entry: catalog entry of the write.
-        arguments: checked arguments of the SDK method.
+        runtime: engine and settings.
+        profile: tailnet it is for.
+        call: checked call of a write or delete operation.
+        principal: who calls.
+        context: FastMCP's context, to ask the person behind the client; None where there is none.
 
     Raises:
-        TailscaleError: the change was refused, or it is not known whether it was done.
+        Refused: a guard or a missing person is against it, or a secret could not be handed over.
+        TailscaleError: as the engine does; nothing was sent.
     """
-    before = await state_of(client, catalog, entry, arguments, before_write=True)
-    answer = await call_operation(client, entry, arguments)
-    change = entry.get("change", {"fields": []})
-    result: dict[str, Any] = {"ok": True}
-    if before is not None:
-        after = await state_of(client, catalog, entry, arguments, before_write=False)
-        result |= _difference(before, after, change["fields"], _named(entry, arguments))
-    elif answer is not None:
-        result["after"] = answer
-    return result
+    entry, options = call.entry, call.options
+    engine = runtime.changes(profile)
+    prepared = runtime.client(profile).prepare(entry["operation"], **call.arguments)
+    _check_secret(runtime, call)
+    expected = digest(prepared)
+    secrets = {name: prepared.arguments[name] for name in prepared.secret_fields}
+    plan_id = options.confirm
+    if plan_id is None and (reply := answered(context)) is not None:
+        plan_id, answer = reply
+        if answer == "declined":
+            return _declined(runtime, plan_id)
+    if plan_id is not None:
+        return Written(report=await _apply(runtime, engine, plan_id, principal, expected, secrets))
+    plan = await engine.plan([prepared], principal=principal)
+    _check_skipped(plan)
+    needs_person = entry["effect"] == "delete" or entry.get("confirm") == "always"
+    if options.dry_run:
+        return Written(plan=plan, confirm=plan.id if _offers_token(runtime, entry) else None)
+    if needs_person:
+        asked = await ask(context, question_of(plan, f"{entry['tool']} {entry['method']}"), plan.id)
+        if asked.round_trip is not None:
+            return Written(round_trip=asked.round_trip)
+        if asked.answer == "declined":
+            return _declined(runtime, plan.id)
+        if asked.answer == "unavailable":
+            if runtime.settings.confirm_fallback == "deny":
+                raise Refused("confirmation_denied", DENIED)
+            return Written(plan=plan, confirm=plan.id, note=CONFIRM_HOW)
+    return Written(report=await _apply(runtime, engine, plan.id, principal, expected, secrets))
 
 
-def _named(entry: Entry, arguments: Mapping[str, Any]) -> set[str]:
-    return {parameter["api"] for parameter in entry["params"] if parameter["name"] in arguments}
+def _offers_token(runtime: Runtime, entry: Mapping[str, Any]) -> bool:
+    return entry["effect"] == "delete" and runtime.settings.confirm_fallback == "token"
 
 
-def _difference(
-    before: Mapping[str, Any], after: Mapping[str, Any] | None, fields: Sequence[str], named: set[str]
-) -> dict[str, Any]:
-    """Keep the fields that were named or moved; all of them when neither is the case."""
-    watched = sorted({*before, *(after or {})}) if "*" in fields else list(fields)
-    kept = [
-        name
-        for name in watched
-        if name in named or (after is not None and before.get(name) != after.get(name))
-    ]
-    shown = kept or watched
-    result: dict[str, Any] = {"before": {name: before.get(name) for name in shown}}
-    if after is not None:
-        result["after"] = {name: after.get(name) for name in shown}
-    return result
+def _declined(runtime: Runtime, plan_id: str) -> Written:
+    if runtime.settings.confirm_fallback == "deny":
+        return Written(note=DECLINED)
+    how = "If the client declined by itself and the user wants it, repeat the call with confirm set to the plan's id."
+    return Written(confirm=plan_id, note=f"{DECLINED} {how}")
+
+
+async def _apply(
+    runtime: Runtime, engine: Any, plan_id: str, principal: str, expected: str, secrets: Mapping[str, Any]
+) -> Any:
+    try:
+        report = await engine.apply(plan_id, principal=principal, expect=expected, secrets=secrets)
+    finally:
+        runtime.reads.forget()
+    return report
+
+
+def digest(prepared: Any) -> str:
+    """Return the digest of a call's arguments as plans keep it."""
+    from tailscale_sdk.changes import digest_of_call
+
+    return digest_of_call(prepared)
+
+
+def _check_skipped(plan: Any) -> None:
+    item = plan.items[0]
+    if item.status == "skipped":
+        raise Refused("refused", f"not done: {item.reason}", target=item.target.id)
+
+
+def _check_secret(runtime: Runtime, call: CheckedCall) -> None:
+    """Refuse, before anything is made, what would answer a secret that cannot be handed over.
+
+    Raises:
+        Refused: callers are elsewhere, and the secret may not be shown.
+    """
+    once, settings = call.entry.get("once"), runtime.settings
+    if not once:
+        return
+    if call.options.reveal and not settings.reveal_secrets:
+        raise Refused(
+            "reveal_denied",
+            "nothing was created: reveal needs a server started with --reveal-secrets",
+            "leave reveal out: the secret is then written to a private file"
+            if not settings.over_http
+            else None,
+        )
+    if settings.over_http and not call.options.reveal:
+        raise Refused(
+            "secret_not_deliverable",
+            "nothing was created: over HTTP no file is written, so its secret would be lost",
+            "the operator can start the server with --reveal-secrets; then call with reveal=true",
+        )

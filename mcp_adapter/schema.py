@@ -21,19 +21,22 @@ class SchemaConflict(ValueError):
     """Say which parameter has two types in one tool."""
 
 
-def input_schema(operations: Sequence[Operation], common: Mapping[str, Schema]) -> Schema:
+def input_schema(
+    operations: Sequence[Operation], common: Mapping[str, Schema], *, choosing: bool = True
+) -> Schema:
     """Build the schema of a tool.
 
     Args:
         operations: catalog entries, one per action.
         common: further properties, by name.
+        choosing: an ``action`` argument says which; without it there is one operation.
 
     Raises:
         SchemaConflict: a parameter has different types in two actions.
     """
-    properties: Schema = {"action": {"enum": [operation["method"] for operation in operations]}}
-    properties |= merge_parameters(operations)
-    required = ["action", *_required_everywhere(operations)]
+    actions = {"action": {"enum": [operation["method"] for operation in operations]}} if choosing else {}
+    properties: Schema = {**actions, **merge_parameters(operations)}
+    required = [*actions, *_required_everywhere(operations)]
     return {
         "type": "object",
         "properties": properties | dict(common),
