@@ -38,6 +38,7 @@ import selectors
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -83,14 +84,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Return virtual seconds."""
         return self.now
 
-    def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, **context: Any
+    def call_at(  # type: ignore[override]  # the base takes any number of typed arguments
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Call at a moment, one that is over by now a nanosecond later.
 
         Without that nanosecond, whoever asks again and again whether a moment has come would ask for ever.
         """
-        return super().call_at(max(when, self.now + NANOSECOND), callback, *args, **context)
+        return super().call_at(max(when, self.now + NANOSECOND), callback, *args, context=context)
 
     def clock(self, **parts: Any) -> Clock:
         """Return a clock that tells this loop's time."""
