@@ -212,7 +212,7 @@ async def test_a_write_that_never_left_is_not_looked_into(scripted: Callable[...
     client = scripted(unreachable)
     error = await client.refusal("set", NEW, if_match=ETAG)
     assert isinstance(error, APIConnectionError)
-    assert error.ambiguous is True
+    assert error.ambiguous is False
     assert client.wire.paths() == [POST]
 
 
