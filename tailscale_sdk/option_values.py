@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
@@ -14,6 +13,7 @@ from tailscale_sdk import _constants as defaults
 from tailscale_sdk.errors import ConfigurationError
 from tailscale_sdk.transport.hooks import Hooks
 from tailscale_sdk.transport.options import Options
+from tailscale_sdk.transport.wire import is_loopback
 
 # An origin as people write it: no blank, backslash or control character that URL parsers drop or turn.
 _ORIGIN = re.compile(r"[A-Za-z]+://[A-Za-z0-9.:\[\]_-]+/?")
@@ -41,17 +41,10 @@ def build_base_url(value: str) -> str:
         raise ConfigurationError("base_url has a host or port that cannot be") from None
     if not host or port == 0:
         raise ConfigurationError("base_url has a host or port that cannot be")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise ConfigurationError(f"base_url is {value!r}; it must be https, plain http is for loopback only")
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def build_max_concurrency(value: int) -> int:
@@ -108,7 +101,7 @@ def _switch(name: str, value: Any) -> bool:
 
 
 def _choice(name: str, value: Any) -> str:
-    if value not in {"raise", "recreate"}:
+    if value not in ("raise", "recreate"):
         raise ConfigurationError(f"{name} is {value!r}; it must be 'raise' or 'recreate'")
     return str(value)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import platform
 import re
 import socket
@@ -81,7 +82,11 @@ class Target:
     common: tuple[tuple[str, str], ...] = field(init=False, default=Factory(_common_headers, takes_self=True))
 
     def request(self, request: WireRequest, token: str | None, timeouts: PhaseTimeouts) -> httpx.Request:
-        """Build the httpx request of a wire request."""
+        """Build the httpx request of a wire request.
+
+        Raises:
+            ValueError: there can be no such address, such as one of a hundred thousand characters.
+        """
         url = f"{self.base_url}{defaults.API_PREFIX}{request.path}"
         if request.query:
             url = f"{url}?{urlencode(request.query)}"
@@ -93,9 +98,13 @@ class Target:
         if request.content_type is not None:
             headers.append(("Content-Type", request.content_type))
         headers.extend(request.headers)
-        return httpx.Request(
-            request.method, url, headers=headers, content=request.content, extensions={"timeout": timeouts}
-        )
+        extensions = {"timeout": timeouts}
+        try:
+            return httpx.Request(
+                request.method, url, headers=headers, content=request.content, extensions=extensions
+            )
+        except httpx.InvalidURL as problem:
+            raise ValueError(f"this address cannot be requested: {problem}") from None
 
 
 def form_request(target: Target, path: str, fields: dict[str, str], timeouts: PhaseTimeouts) -> httpx.Request:
@@ -182,11 +191,19 @@ def proxy_for(base_url: str) -> str | None:
     """Return the proxy the environment names for an origin; loopback never has one."""
     parts = urlsplit(base_url)
     host = parts.hostname or ""
-    if host in {"localhost", "127.0.0.1", "::1"} or proxy_bypass(host):
+    if is_loopback(host) or proxy_bypass(host):
         return None
     proxies = getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def lower_headers(response: httpx.Response) -> dict[str, str]:
