@@ -90,7 +90,7 @@ class AuditTrail:
             event: JSON values; no bodies. Secrets are taken out, long values cut, and ``plan_id`` becomes ``plan``.
 
         Raises:
-            StateError: it could not be written; nothing of it was.
+            StateError: it could not be written, or it is not known whether it will stay.
             ValueError: a name is one the trail uses itself, or a number is none.
             TypeError: a value is not JSON.
         """
