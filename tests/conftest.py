@@ -41,7 +41,7 @@ def checkout() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Trust a single certificate authority: no test speaks TLS, and every client would read all of them."""
+    """Trust a single certificate authority: no test leaves the machine, and every client would read all of them."""
     end = "-----END CERTIFICATE-----\n"
     first, _, _ = Path(certifi.where()).read_text(encoding="utf-8").partition(end)
     bundle = tmp_path_factory.mktemp("authority") / "one.pem"

@@ -49,6 +49,15 @@ class Pseudonyms:
         numbers = sum(1 for other, _ in self.known if other == kind)
         return self.known.setdefault((kind, value), pattern.format(numbers + 1))
 
+    def replace_known(self, text: str) -> str:
+        """Replace every value that has a stand-in already, wherever it stands whole in a text."""
+        known = {value: stand_in for (_, value), stand_in in self.known.items() if len(value) > 1}
+        if not known:
+            return text
+        longest_first = sorted(known, key=len, reverse=True)
+        whole = rf"(?<![A-Za-z0-9])(?:{'|'.join(map(re.escape, longest_first))})(?![A-Za-z0-9])"
+        return re.sub(whole, lambda found: known[found[0]], text)
+
     def anonymise(self, value: Any, name: str = "") -> Any:
         """Replace every text of a JSON tree that is not known to be harmless."""
         if isinstance(value, dict):
