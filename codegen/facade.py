@@ -17,6 +17,8 @@ _REFERENCE = "https://tailscale.com/api"
 
 # Hand-written methods: operation -> (module and class of the mixin, without the Async prefix).
 _MANUAL_MIXINS = {"policy": ("calls.policy_file", "PolicyFileCalls")}
+# Hand-written methods beside the generated ones, which are no operations of their own.
+_FURTHER_MIXINS = {"logging": ("calls.log_streams", "LogStreamCalls")}
 
 
 @frozen
@@ -88,7 +90,8 @@ def _render_resource(
         raise UnsupportedProperty(f"{resource}: x-sdk.manual without a hand-written module")
     shadowed = {name for name in names if name in {"list", "set"}}
     methods = [_method(plan, shadowed) for plan in generated]
-    module, mixin = _MANUAL_MIXINS[resource] if manual else ("calls.resource", "Resource")
+    mixins = _MANUAL_MIXINS if manual else _FURTHER_MIXINS
+    module, mixin = mixins.get(resource, ("calls.resource", "Resource"))
     base_imports = [f"from ..{module} import Async{mixin}, {mixin}"]
     about = _first_sentence(tags.get(plans[0].tag, class_name(resource)))
     return environment.get_template("resource.py.jinja").render(

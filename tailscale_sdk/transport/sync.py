@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -55,7 +55,7 @@ class OpenStream:
     _clock: Clock
     _held: ExitStack
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Generator[bytes, None, None]:
         """Give the body as it comes, still compressed.
 
         Raises:
