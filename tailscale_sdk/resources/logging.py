@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ..calls.resource import AsyncResource, Resource, async_raw, raw
+from ..calls.log_streams import AsyncLogStreamCalls, LogStreamCalls
+from ..calls.resource import async_raw, raw
 
 if TYPE_CHECKING:
     from .._generated.models.audit_event_name import AuditEventName
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from ..transport.channel import AsyncChannel, Channel
 
 
-class AsyncLogging(AsyncResource):
+class AsyncLogging(AsyncLogStreamCalls):
     """Configuration audit log, network flow log, and streaming of both to other systems."""
 
     __slots__ = ()
@@ -332,7 +333,7 @@ class AsyncRawLogging:
         self.validate_aws_trust_policy = async_raw(resource.validate_aws_trust_policy)
 
 
-class Logging(Resource):
+class Logging(LogStreamCalls):
     """Configuration audit log, network flow log, and streaming of both to other systems."""
 
     __slots__ = ()
