@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="same seed, same bytes")
     parser.add_argument("--tailnet-file", metavar="FILE", help="serve the tailnet of a snapshot file")
     parser.add_argument("--plain", action="store_true", help="no resend limits, strict conformance")
-    parser.add_argument("--faults", metavar="FILE", help="fault rules; not yet available")
+    parser.add_argument("--faults", metavar="FILE", help="play the faults of a fault file")
     return parser
 
 
@@ -52,9 +52,6 @@ def _count(text: str) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until SIGINT or SIGTERM; return the exit code."""
     options = build_parser().parse_args(arguments)
-    if options.faults is not None:
-        print("--faults is not yet available: start the tailnet without it", file=sys.stderr)
-        return WRONG_USE
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -67,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             snapshot=options.tailnet_file,
             plain=options.plain,
             port=options.port,
+            faults=options.faults,
         ).start()
     except ConfigurationError as error:
         print(error, file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -25,12 +26,23 @@ def answer_control(dispatcher: Dispatcher, request: Request) -> Response:
             return encode(Answer(refusal.status, refusal.to_dict(), headers=refusal.headers))
 
 
-def _answer(dispatcher: Dispatcher, request: Request) -> Any:
-    # A page in a browser can reach loopback under a name of its own; such a Host is not served.
-    host = request.headers.get("host", "")
+def refuse_strangers(headers: Mapping[str, str]) -> None:
+    """Turn away a page in a browser, which can reach loopback under a name of its own.
+
+    Args:
+        headers: request headers, names in lower case.
+
+    Raises:
+        Refusal: 403.
+    """
+    host = headers.get("host", "")
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-    if name not in LOOPBACK_NAMES or "origin" in request.headers:
+    if name not in LOOPBACK_NAMES or "origin" in headers:
         raise Refusal(403, "control paths answer on loopback only")
+
+
+def _answer(dispatcher: Dispatcher, request: Request) -> Any:
+    refuse_strangers(request.headers)
     wanted = (request.method, request.raw_path.removeprefix(CONTROL_PREFIX))
     tailnet = dispatcher.tailnet
     if wanted == ("GET", "clock"):

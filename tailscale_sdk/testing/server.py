@@ -14,6 +14,8 @@ from tailscale_sdk.errors import ConfigurationError
 from tailscale_sdk.testing import DEFAULT_DEVICES, DEFAULT_SEED, handlers
 from tailscale_sdk.testing.clock import VirtualClock
 from tailscale_sdk.testing.dispatch import Dispatcher
+from tailscale_sdk.testing.faults import Faults, FaultSource
+from tailscale_sdk.testing.faults.server import FaultServer
 from tailscale_sdk.testing.ledger import Ledger
 from tailscale_sdk.testing.loopback import HOST, LoopbackServer
 from tailscale_sdk.testing.passing import advance
@@ -60,9 +62,12 @@ class FakeTailnet:
         snapshot: snapshot file, its content or a ``TailnetSnapshot``, to serve instead of a seeded fleet.
         plain: no resend limits and nothing that breaks conformance with the API description.
         port: port on 127.0.0.1, 0 for any free one.
+        faults: fault file, its content, a list of rules (an empty one, to add to) or ``Faults``; see
+            ``tailscale_sdk.testing.faults``.
 
     Raises:
-        ConfigurationError: for a snapshot with a bad value (its path is named), a bad number or a taken port.
+        ConfigurationError: for a snapshot or faults with a bad value (its path is named), a bad number or
+            a taken port.
     """
 
     def __init__(
@@ -73,15 +78,17 @@ class FakeTailnet:
         snapshot: SnapshotSource | None = None,
         plain: bool = False,
         port: int = 0,
+        faults: FaultSource | Faults | None = None,
     ) -> None:
         if devices < 0:
             raise ConfigurationError("devices must be at least 0")
+        self._faults = Faults(faults) if faults is not None and not isinstance(faults, Faults) else faults
         load_handlers()
         self.tailnet = Tailnet(seed=seed, plain=plain)
         self.api_key: str = self._fill(devices, snapshot)
         self._dispatcher = Dispatcher(self.tailnet)
         self._port = port
-        self._server: LoopbackServer | None = None
+        self._server: LoopbackServer | FaultServer | None = None
 
     def _fill(self, devices: int, snapshot: SnapshotSource | None) -> str:
         if snapshot is None:
@@ -91,11 +98,32 @@ class FakeTailnet:
     @property
     def base_url(self) -> str:
         """Origin to give to a client, such as ``http://127.0.0.1:40123``; only while it is running."""
+        return f"http://{HOST}:{self._running().port}"
+
+    @property
+    def direct_url(self) -> str:
+        """Origin of the tailnet behind the faults: there nothing goes wrong and nothing is counted."""
+        server = self._running()
+        port = server.backend.port if isinstance(server, FaultServer) else server.port
+        return f"http://{HOST}:{port}"
+
+    def _running(self) -> LoopbackServer | FaultServer:
         if self._server is None:
             raise ConfigurationError(
                 "the embedded tailnet is not running: enter it with `with` or call start()"
             )
-        return f"http://{HOST}:{self._server.port}"
+        return self._server
+
+    @property
+    def faults(self) -> Faults:
+        """The fault rules and the requests that were seen.
+
+        Raises:
+            ConfigurationError: it was made without ``faults``.
+        """
+        if self._faults is None:
+            raise ConfigurationError("this tailnet plays no faults: make it with FakeTailnet(faults=[])")
+        return self._faults
 
     @property
     def clock(self) -> VirtualClock:
@@ -111,12 +139,17 @@ class FakeTailnet:
         """Begin to serve; entering the context does this."""
         if self._server is None:
             try:
-                server = LoopbackServer(self._dispatcher, self._port)
+                server = self._build_server()
             except (OSError, OverflowError) as error:
                 raise ConfigurationError(f"port {self._port} cannot be used on {HOST}: {error}") from None
             server.start()
             self._server = server
         return self
+
+    def _build_server(self) -> LoopbackServer | FaultServer:
+        if self._faults is None:
+            return LoopbackServer(self._dispatcher, self._port)
+        return FaultServer(self._faults, self._dispatcher, self._port)
 
     def close(self) -> None:
         """Stop serving; the state can still be read."""

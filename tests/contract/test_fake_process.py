@@ -114,7 +114,7 @@ def test_the_command_serves_a_snapshot_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options, words",
     [
-        (["--faults", "rules.json"], "--faults is not yet available"),
+        (["--faults", "missing.json"], "missing.json: cannot be read"),
         (["--tailnet-file", "missing.json"], "missing.json: cannot be read"),
         (["--devices", "-5"], "at least 0"),
         (["--port", "70000"], "at most 65535"),
