@@ -239,12 +239,14 @@ class CallContext(Generic[T]):
     def out_of_time(self) -> AttemptFailed:
         """Say that the whole call ran out of time in its current phase."""
         sent = self.phase == "total"
-        waited = {"auth": "waiting for an access token", "limiter": "waiting for its turn"}.get(
-            self.phase, "sent"
-        )
+        # The gate is one of the places where a call waits for its turn; callers know of one only.
+        phase, waited = {
+            "auth": ("auth", "waiting for an access token"),
+            "total": ("total", "sent"),
+        }.get(self.phase, ("limiter", "waiting for its turn"))
         name = self.operation.operation_id
         text = f"{name}: not finished within {self.options.timeout:g} s ({waited})"
-        error = APITimeoutError(text, operation=name, phase=self.phase, ambiguous=sent)
+        error = APITimeoutError(text, operation=name, phase=phase, ambiguous=sent)
         return AttemptFailed(error, Failure("ambiguous" if sent else "not_sent", repeatable=False))
 
     def held_back(self, wait: float) -> AttemptFailed:
