@@ -9,13 +9,20 @@ from typing import Any
 import pytest
 from fastmcp import Client
 
-from mcp_adapter.safety import EVERY, Exposure
+from mcp_adapter.exposure import EVERY, Exposure
+from mcp_adapter.runtime import single
 from mcp_adapter.server import build_server
 from tailscale_sdk import AsyncTailscale
 from tailscale_sdk.testing import FakeTailnet
 
 ERAS = ("legacy", "auto")
 Connect = Callable[..., AbstractAsyncContextManager[Client[Any]]]
+
+
+@pytest.fixture(autouse=True)
+def machine_without_tailscale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a test from asking for the address of the machine it runs on."""
+    monkeypatch.setattr("tailscale_sdk.changes.guards.own_addresses", frozenset)
 
 
 @pytest.fixture
@@ -41,10 +48,15 @@ def connect(tailnet: FakeTailnet) -> Connect:
 
     @asynccontextmanager
     async def connection(
-        exposure: Exposure | None = None, mode: str = "auto", **options: Any
+        exposure: Exposure | None = None,
+        mode: str = "auto",
+        settings: dict[str, Any] | None = None,
+        client_options: dict[str, Any] | None = None,
+        **options: Any,
     ) -> AsyncIterator[Client[Any]]:
-        server = build_server(exposure or Exposure(write=EVERY), lambda: sdk_client(tailnet, **options))
-        async with Client(server, mode=mode) as client:  # type: ignore[arg-type]
+        allowed = exposure or Exposure(write=EVERY)
+        server = build_server(single(allowed, lambda: sdk_client(tailnet, **options), **(settings or {})))
+        async with Client(server, mode=mode, **(client_options or {})) as client:  # type: ignore[arg-type]
             yield client
 
     return connection

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mcp_adapter.arguments import ArgumentError, CheckedCall, check_call, within_bounds
 from mcp_adapter.catalog import read_catalog
 from mcp_adapter.coercion import Mismatch, coerce
-from mcp_adapter.safety import EVERY, Exposure, ToolSpec, all_tools, served_tools
+from mcp_adapter.exposure import EVERY, Exposure, ToolSpec, all_tools, served_tools
 
 CATALOG = read_catalog()
 SPECS = {spec.name: spec for spec in all_tools(CATALOG)}
@@ -50,7 +50,7 @@ def refusal(spec: ToolSpec, **given: Any) -> str:
             "devices_read",
             {"action": "remove"},
             'devices_read: unknown action "remove". Valid: list, get, get_routes, get_attributes. '
-            "Deleting is not available in this version (tool devices_delete).",
+            "Deleting needs --allow-delete (tool devices_delete, not enabled).",
         ),
         (
             "devices_read",
@@ -314,7 +314,6 @@ def test_hints_name_the_flag_or_the_tool() -> None:
     both = Exposure(write=EVERY, read_only=True)
     closed = {s.name: s for s in served_tools(CATALOG, both)}
     assert "started with --read-only" in refusal(closed["devices_read"], action="set_name")
-    assert "answers a secret once" in refusal(WRITING["keys_write"], action="create", key_type="auth")
     assert 'Use action "get".' in refusal(WRITING["devices_read"], action="show")
 
 

@@ -6,22 +6,20 @@ import inspect
 import json
 from typing import Any
 
+import httpx
 import pytest
 
 from codegen.properties import python_name
 from mcp_adapter.catalog import read_catalog
-from mcp_adapter.safety import EVERY, Exposure, served_tools
-from tailscale_sdk import AsyncTailscale, OutcomeUnknownError, ServerError, Tailscale
+from mcp_adapter.exposure import EVERY, Exposure, served_tools
+from tailscale_sdk import AsyncTailscale, OutcomeUnknownError, ServerError
 from tailscale_sdk.testing import FakeTailnet
 from tests.exercise import STEPS, Memory, bound_method
 from tests.mcp.conftest import Connect, call
 
 CATALOG = read_catalog()
-SERVED = {
-    entry["operation"]: spec
-    for spec in served_tools(CATALOG, Exposure(write=EVERY))
-    for entry in spec.entries
-}
+EVERYTHING = Exposure(write=EVERY, delete=EVERY)
+SERVED = {entry["operation"]: spec for spec in served_tools(CATALOG, EVERYTHING) for entry in spec.entries}
 
 
 class View:
@@ -56,29 +54,31 @@ async def test_every_served_action_reaches_its_operation(
     connect: Connect, tailnet: FakeTailnet, era: str
 ) -> None:
     memory, failed, reached = Memory(), {}, set()
-    with Tailscale(api_key=tailnet.api_key, base_url=tailnet.base_url, rate_limit=None) as direct:
-        async with connect(mode=era) as client:
-            for step in STEPS:
-                arguments, keywords = step.arguments(memory)
-                spec = SERVED.get(step.operation_id)
-                if spec is None:
-                    step.remember(memory, bound_method(direct, step.operation_id)(*arguments, **keywords))
-                    continue
-                entry = CATALOG.entries[step.operation_id]
-                sent = {"action": entry["method"], **named(step.operation_id, arguments, keywords)}
-                if entry["effect"] == "read":
-                    sent["detail"] = "full"
-                structured, text, is_error = await call(client, spec.name, **sent)
-                if step.refused_with is not None:
-                    assert structured["error"]["status"] == step.refused_with
-                elif is_error:
-                    failed[step.operation_id] = text
-                    continue
-                else:
-                    step.remember(memory, view(structured))
-                reached.add(step.operation_id)
+    async with connect(EVERYTHING, era, {"reveal_secrets": True}) as client:
+        for step in STEPS:
+            arguments, keywords = step.arguments(memory)
+            spec, entry = SERVED[step.operation_id], CATALOG.entries[step.operation_id]
+            sent = {"action": entry["method"], **named(step.operation_id, arguments, keywords)}
+            if entry["effect"] == "read":
+                sent["detail"] = "full"
+            if entry.get("once"):
+                sent["reveal"] = True
+            structured, text, is_error = await call(client, spec.name, **sent)
+            if "confirm" in structured:
+                structured, text, is_error = await call(
+                    client, spec.name, **sent, confirm=structured["confirm"]
+                )
+            if step.refused_with is not None:
+                assert structured["error"]["status"] == step.refused_with
+            elif is_error:
+                failed[step.operation_id] = text
+                continue
+            else:
+                step.remember(memory, view(structured))
+            reached.add(step.operation_id)
     assert failed == {}
     assert reached == set(SERVED)
+    assert len(reached) == 90
 
 
 def parse_text(text: str) -> dict[str, Any]:
@@ -157,7 +157,7 @@ async def test_a_write_shows_before_and_after_and_lands_once(connect: Connect, t
     "exposure, tool, arguments, said",
     [
         (Exposure(), "devices_write", {"action": "set_name"}, "Writing needs --allow-write"),
-        (Exposure(), "devices_delete", {"action": "delete"}, "not available in this version"),
+        (Exposure(write=EVERY), "devices_delete", {"action": "delete"}, "Deleting needs --allow-delete"),
         (
             Exposure(write=frozenset({"dns"})),
             "devices_write",
@@ -167,7 +167,6 @@ async def test_a_write_shows_before_and_after_and_lands_once(connect: Connect, t
         (Exposure(write=EVERY, read_only=True), "dns_write", {"action": "set_preferences"}, "--read-only"),
         (Exposure(exclude=frozenset({"dns"})), "dns_read", {"action": "get_nameservers"}, "--exclude"),
         (Exposure(toolsets=frozenset({"dns"})), "keys_read", {"action": "list"}, "--toolsets"),
-        (Exposure(write=EVERY), "keys_write", {"action": "create"}, "answers a secret once"),
         (Exposure(), "nonsense", {}, "tools/list"),
     ],
 )
@@ -199,10 +198,11 @@ async def test_errors_say_what_to_do(tailnet: FakeTailnet, connect: Connect) -> 
 async def test_a_narrow_credential_is_told_the_scope(tailnet: FakeTailnet) -> None:
     from fastmcp import Client
 
+    from mcp_adapter.runtime import single
     from mcp_adapter.server import build_server
 
     key = tailnet.add_credential(scopes=["dns:read"])
-    server = build_server(Exposure(), lambda: AsyncTailscale(api_key=key, base_url=tailnet.base_url))
+    server = build_server(single(Exposure(), lambda: AsyncTailscale(api_key=key, base_url=tailnet.base_url)))
     async with Client(server) as client:
         refused, _, _ = await call(client, "devices_read", action="list")
         allowed, _, is_error = await call(client, "dns_read", action="get_nameservers")
@@ -243,9 +243,10 @@ async def test_whatever_fails_is_a_result_without_secrets(
 ) -> None:
     from fastmcp import Client
 
+    from mcp_adapter.runtime import single
     from mcp_adapter.server import build_server
 
-    async with Client(build_server(Exposure(), lambda: Failing(error))) as client:
+    async with Client(build_server(single(Exposure(), lambda: Failing(error)))) as client:
         structured, text, is_error = await call(client, "users_read", action="list")
         again, _, _ = await call(client, "users_read", action="list")
     assert is_error
@@ -258,11 +259,16 @@ async def test_whatever_fails_is_a_result_without_secrets(
 async def test_an_unclear_write_is_reported_as_unclear() -> None:
     from fastmcp import Client
 
+    from mcp_adapter.runtime import single
     from mcp_adapter.server import build_server
 
-    error = ServerError(status=504, message="", ambiguous=True)
-    server = build_server(Exposure(write=EVERY), lambda: Failing(error))
-    async with Client(server) as client:
+    def lose(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={}) if request.method == "GET" else httpx.Response(504)
+
+    def make() -> AsyncTailscale:
+        return AsyncTailscale(api_key="tskey-api-demo", max_retries=0, _wire=httpx.MockTransport(lose))
+
+    async with Client(build_server(single(Exposure(write=EVERY), make))) as client:
         structured, _, _ = await call(
             client, "contacts_write", action="resend_verification", contact_type="account"
         )

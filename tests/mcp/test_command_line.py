@@ -14,8 +14,8 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
-from mcp_adapter import cli
-from mcp_adapter.safety import EVERY, Exposure
+from mcp_adapter import cli, flags
+from mcp_adapter.exposure import EVERY, Exposure
 from tests.mcp.conftest import call
 
 COMMAND = str(Path(sys.executable).with_name("tailscale-mcp"))
@@ -25,9 +25,9 @@ COMMAND = str(Path(sys.executable).with_name("tailscale-mcp"))
     "words, environment, said",
     [
         ([], {}, "set TAILSCALE_API_KEY"),
-        (["--allow-delete"], {}, "--allow-delete is not available in this version"),
-        (["doctor"], {}, "doctor is not available in this version"),
-        (["--transport=http"], {}, "--transport is not available in this version"),
+        (["--surface", "flat"], {}, "invalid choice: 'flat'"),
+        (["--demo", "--allow-delete=devises"], {}, "--allow-delete: unknown domain devises"),
+        (["--profile", "prod", "--profile", "prod"], {}, "the same profile twice"),
         (["--unknown"], {}, "unrecognized arguments: --unknown"),
         (["--demo", "--toolsets", "devises"], {}, "unknown domain devises; known are devices"),
         (["--demo", "--profile", "prod"], {}, "--demo reads no profile"),
@@ -59,7 +59,14 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 def options(**changes: Any) -> argparse.Namespace:
     return argparse.Namespace(
-        **{"allow_write": None, "toolsets": None, "exclude": None, "read_only": False, **changes}
+        **{
+            "allow_write": None,
+            "allow_delete": None,
+            "toolsets": None,
+            "exclude": None,
+            "read_only": False,
+            **changes,
+        }
     )
 
 
@@ -72,6 +79,8 @@ def options(**changes: Any) -> argparse.Namespace:
         ({}, {"TAILSCALE_MCP_ALLOW_WRITE": "1"}, Exposure(write=EVERY)),
         ({}, {"TAILSCALE_MCP_ALLOW_WRITE": "0"}, Exposure()),
         ({"allow_write": "dns"}, {"TAILSCALE_MCP_ALLOW_WRITE": "1"}, Exposure(write=frozenset({"dns"}))),
+        ({"allow_delete": "keys"}, {}, Exposure(delete=frozenset({"keys"}))),
+        ({}, {"TAILSCALE_MCP_ALLOW_DELETE": "on"}, Exposure(delete=EVERY)),
         ({}, {"TAILSCALE_MCP_READ_ONLY": "yes"}, Exposure(read_only=True)),
         (
             {"toolsets": "dns"},
@@ -83,19 +92,23 @@ def options(**changes: Any) -> argparse.Namespace:
 def test_flags_and_environment(
     changes: dict[str, Any], environment: dict[str, str], exposure: Exposure
 ) -> None:
-    assert cli.read_exposure(options(**changes), environment) == exposure
+    assert flags.read_exposure(options(**changes), environment) == exposure
 
 
 def test_a_profile_only_takes_away() -> None:
-    wide = Exposure(write=EVERY)
-    assert cli.tighten(wide, "p", {}) == wide
-    assert cli.tighten(wide, "p", {"tier": "read"}).read_only
-    assert cli.tighten(wide, "p", {"toolsets": ["dns"]}).toolsets == {"dns"}
+    wide = Exposure(write=EVERY, delete=EVERY)
+    assert flags.tighten(wide, "p", {}) == wide
+    assert flags.tighten(wide, "p", {"tier": "read"}).read_only
+    writer = flags.tighten(wide, "p", {"tier": "write"})
+    assert (writer.write, writer.delete) == (EVERY, frozenset())
+    assert flags.tighten(wide, "p", {"toolsets": ["dns"]}).toolsets == {"dns"}
     narrow = Exposure(toolsets=frozenset({"dns", "keys"}))
-    assert cli.tighten(narrow, "p", {"toolsets": "dns,users"}).toolsets == {"dns"}
-    for profile, said in [({"tier": "root"}, "tier is one of"), ({"protected": ["tag:x"]}, "protected")]:
-        with pytest.raises(cli.WrongUse, match=said):
-            cli.tighten(wide, "p", profile)
+    assert flags.tighten(narrow, "p", {"toolsets": "dns,users"}).toolsets == {"dns"}
+    with pytest.raises(flags.WrongUse, match="tier is one of"):
+        flags.tighten(wide, "p", {"tier": "root"})
+    assert flags.protected_of("p", {"protected": ["tag:x"]}) == {"tag:x"}
+    with pytest.raises(flags.WrongUse, match="protected is a list"):
+        flags.protected_of("p", {"protected": "tag:x"})
 
 
 def environment(tmp_path: Path) -> dict[str, str]:

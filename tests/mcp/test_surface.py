@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from mcp_adapter import registry
+from mcp_adapter import exposure, registry
 from mcp_adapter.catalog import Catalog, read_catalog
+from mcp_adapter.exposure import EVERY, Exposure, ToolSpec, all_tools, served_tools
 from mcp_adapter.measure import device_list_bytes, listed, listing_bytes, surface_bytes, tool_table
-from mcp_adapter.safety import EVERY, Exposure, ToolSpec, all_tools, served_tools
 from mcp_adapter.schema import ENUM_LIMIT, RESERVED
 from tailscale_sdk import OPERATIONS
 from tests.mcp.conftest import Connect
@@ -97,9 +97,11 @@ def test_all_four_hints_are_true_to_the_effect(spec: ToolSpec) -> None:
 
 
 def test_the_source_writes_all_four_hints() -> None:
-    source = Path(registry.__file__).read_text(encoding="utf-8")
-    for hint in ("read_only_hint=", "destructive_hint=", "idempotent_hint=", "open_world_hint="):
-        assert source.count(hint) == 1
+    registered = Path(registry.__file__).read_text(encoding="utf-8")
+    effects = Path(exposure.__file__).read_text(encoding="utf-8")
+    assert registered.count("idempotent_hint=") == 1
+    for hint in ("read_only_hint", "destructive_hint", "open_world_hint"):
+        assert effects.count(f'"{hint}":') == 1
 
 
 def every_schema(schema: Any) -> Iterator[dict[str, Any]]:
@@ -161,11 +163,10 @@ def test_common_parameters() -> None:
         assert ("reveal" in properties) is any(entry.get("once") for entry in spec.entries)
 
 
-def test_what_is_not_there_yet_is_not_offered() -> None:
-    for spec in served_tools(CATALOG, Exposure(write=EVERY)):
-        assert not {"dry_run", "confirm", "reveal"} & set(listed(spec)["inputSchema"]["properties"])
-        assert not any(entry.get("once") for entry in spec.entries)
-        assert spec.effect != "delete"
+def test_reveal_is_offered_where_the_operator_allows_it() -> None:
+    everything = Exposure(write=EVERY, delete=EVERY)
+    for spec in served_tools(CATALOG, everything, reveal=False):
+        assert "reveal" not in listed(spec)["inputSchema"]["properties"]
 
 
 def test_budgets() -> None:
@@ -189,8 +190,11 @@ async def test_the_listing_on_the_wire_is_what_is_measured(connect: Connect, era
 
 def test_the_table_for_the_readme_names_every_served_tool() -> None:
     lines = tool_table().splitlines()
-    assert len(lines) == 2 + len(served_tools(CATALOG, Exposure(write=EVERY)))
+    assert len(lines) == 2 + len(TOOLS)
     assert "| `devices_read` | `list`, `get`, `get_routes`, `get_attributes` |  |" in lines
     assert any(
         line.startswith("| `devices_write` |") and line.endswith("| `--allow-write` |") for line in lines
+    )
+    assert any(
+        line.startswith("| `keys_delete` |") and line.endswith("| `--allow-delete` |") for line in lines
     )
