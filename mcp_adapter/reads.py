@@ -19,6 +19,11 @@ class _Kept:
     until: float
 
 
+@frozen(eq=False)
+class _Failed:
+    error: BaseException
+
+
 @define
 class Reads:
     """Share the answer of equal reads for a few seconds; whoever writes forgets them.
@@ -46,18 +51,24 @@ class Reads:
         task = self._pending.get(place)
         if task is None:
             task = self._pending[place] = asyncio.ensure_future(self._read(place, read))
-            # Whoever waited may be gone by the time it fails.
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(task)
+        outcome = await asyncio.shield(task)
+        if isinstance(outcome, _Failed):
+            raise outcome.error
+        return outcome
 
     async def _read(self, place: tuple[int, str], read: Callable[[], Awaitable[Any]]) -> Any:
+        """Carry the failure as a value: what a task raises ends the loop, or complains where nobody waits any more."""
         try:
             answer = await read()
-            if place[0] == self._generation:
-                self._keep(place[1], answer)
-            return answer
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001  # raised again by everybody who waits for it
+            return _Failed(error)
         finally:
             self._pending.pop(place, None)
+        if place[0] == self._generation:
+            self._keep(place[1], answer)
+        return answer
 
     def _keep(self, key: str, answer: Any) -> None:
         now = self.monotonic()

@@ -14,7 +14,7 @@ from tailscale_sdk.calls.steps import Ask, Local, Steps
 from tailscale_sdk.changes.journal import Journal, State
 from tailscale_sdk.changes.model import ChangeReport, Check, Guard, Inverse, ItemReport, PlannedItem
 from tailscale_sdk.changes.planning import Context, apply_guards, read_state
-from tailscale_sdk.changes.predictions import is_gone, is_predictable, is_removal, rule_of
+from tailscale_sdk.changes.predictions import is_gone, is_predictable, is_removal, rule_of, watched
 from tailscale_sdk.changes.records import from_item_record, handed_in, public_arguments, seal
 from tailscale_sdk.changes.states import hash_of, moved, same, state_of
 from tailscale_sdk.errors import (
@@ -269,8 +269,9 @@ def _look(work: _Work, item: PlannedItem) -> Steps[tuple[bool, dict[str, Any] | 
     now = _state(item, found)
     if item.call.operation_id == "setPolicyFile":
         return _is_stored(item, now), {"etag": (now or {}).get("etag")}
-    watched = None if now is None or item.after is None else {name: now.get(name) for name in item.after}
-    return item.after is None or same(item.after, watched), now
+    if item.after is None or now is None:
+        return item.after is None, now
+    return same(item.after, watched(item.call.operation_id, item.after, now)), now
 
 
 def _is_stored(item: PlannedItem, now: Mapping[str, Any] | None) -> bool:

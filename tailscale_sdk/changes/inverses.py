@@ -38,12 +38,11 @@ def invert(operation_id: str, arguments: Arguments, before: State | None) -> Inv
     kept = {name: arguments[name] for name in path if name in arguments}
     if before is None:
         return None
+    whole = rule.inverse != operation_id or OPERATIONS[rule.inverse].http_method == "PUT"
     for name, argument in endpoint.arguments.items():
         if argument.place != "body" or argument.secret:
             continue
-        if argument.api_name in before and (
-            name in arguments or rule.inverse != operation_id or argument.required
-        ):
+        if argument.api_name in before and (whole or name in arguments or argument.required):
             kept[name] = before[argument.api_name]
         elif name in arguments and argument.api_name not in rule.fields and name not in kept:
             kept[name] = arguments[name]

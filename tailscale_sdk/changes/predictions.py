@@ -49,8 +49,23 @@ def predict(operation_id: str, arguments: Arguments, before: State | None) -> di
         for name, argument in endpoint.arguments.items()
         if argument.place == "body" and name in arguments and not argument.secret
     }
-    watched = {name: value for name, value in sent.items() if name in rule.fields or "*" in rule.fields}
-    return {**(before or {}), **watched}
+    changed = {name: value for name, value in sent.items() if name in rule.fields or "*" in rule.fields}
+    # A whole replacement says nothing of the fields that were left out: the service decides what they become.
+    return changed if OPERATIONS[operation_id].http_method == "PUT" else {**(before or {}), **changed}
+
+
+def watched(operation_id: str, after: State, now: State) -> dict[str, Any]:
+    """Return the part of a state that a prediction speaks of.
+
+    Args:
+        operation_id: the write.
+        after: the prediction.
+        now: the state that was read.
+    """
+    if operation_id != "updateContact":
+        return {name: now.get(name) for name in after}
+    # A changed address is to be confirmed, which the service notes beside it.
+    return {kind: {"email": (now.get(kind) or {}).get("email")} for kind in after}
 
 
 def is_removal(operation_id: str) -> bool:
@@ -127,8 +142,8 @@ def _set_split_dns(arguments: Arguments, before: dict[str, Any]) -> dict[str, An
 
 
 def _update_contact(arguments: Arguments, before: dict[str, Any]) -> dict[str, Any]:
-    kind = arguments["contact_type"]
-    return {**before, kind: {**(before.get(kind) or {}), "email": arguments.get("email")}}
+    emails = {kind: {"email": (contact or {}).get("email")} for kind, contact in before.items()}
+    return {**emails, arguments["contact_type"]: {"email": arguments.get("email")}}
 
 
 def _status(value: str) -> Callable[[Arguments, dict[str, Any]], dict[str, Any]]:

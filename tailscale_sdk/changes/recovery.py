@@ -12,7 +12,7 @@ from tailscale_sdk.calls.prepared import PreparedCall
 from tailscale_sdk.calls.steps import Local, Steps
 from tailscale_sdk.changes.journal import Entry
 from tailscale_sdk.changes.planning import Context, reading_steps
-from tailscale_sdk.changes.predictions import is_gone, is_predictable, is_removal, rule_of
+from tailscale_sdk.changes.predictions import is_gone, is_predictable, is_removal, rule_of, watched
 from tailscale_sdk.changes.preimages import Preimage
 from tailscale_sdk.changes.readings import readings_of
 from tailscale_sdk.changes.states import same, state_of
@@ -94,8 +94,8 @@ def _compare(context: Context, entry: Entry, image: Preimage) -> Steps[Found]:
         return "not_applied" if (now or {}).get("etag") == entry.base else "unknown"
     fields = rule_of(entry.operation).fields
     state = None if now is None else state_of(fields, now)
-    watched = {name: (state or {}).get(name) for name in content["after"] or ()}
-    if state is not None and watched and same(content["after"], watched):
+    after = content["after"]
+    if state is not None and after and same(after, watched(entry.operation, after, state)):
         return "applied"
     return "not_applied" if same(content["before"], state) else "unknown"
 
