@@ -128,6 +128,8 @@ _OPTION_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "on_ambiguous": _choice,
     "hooks": _hooks,
 }
+# These are no part of a call's options, but whoever mistypes one wants to see it.
+_OPTIONS_OF_A_CLIENT = ("headers", "max_concurrency", "rate_limit", "retry_budget")
 
 
 def evolve_options(options: Options, **changes: Any) -> Options:
@@ -138,9 +140,8 @@ def evolve_options(options: Options, **changes: Any) -> Options:
     """
     unknown = sorted(set(changes) - set(_OPTION_CHECKS))
     if unknown:
-        raise ConfigurationError(
-            f"unknown option {unknown[0]!r}; known are {', '.join(sorted(_OPTION_CHECKS))}"
-        )
+        known = sorted({*_OPTION_CHECKS, *_OPTIONS_OF_A_CLIENT})
+        raise ConfigurationError(f"unknown option {unknown[0]!r}; known are {', '.join(known)}")
     checked = {name: _OPTION_CHECKS[name](name, value) for name, value in changes.items()}
     return evolve(options, **checked, timeout_chosen=options.timeout_chosen or "timeout" in changes)
 
