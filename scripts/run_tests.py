@@ -18,6 +18,7 @@ def main() -> int:
         "-m",
         "pytest",
         "--numprocesses=2",
+        "--dist=worksteal",
         "--quiet",
         "--cov",
         "--cov-report=term",

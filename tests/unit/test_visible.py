@@ -158,15 +158,11 @@ def test_any_depth_and_any_kind() -> None:
     "unit", ["a\u0301\u0323", "\u0323\u0301", "\x1b]", "\x1b[0", "👨\u200d", "\U000e0061", "\u202e", "字"]
 )
 def test_time_grows_with_the_length_only(unit: str) -> None:
-    visible(unit * 10, limit=None)
-
     def seconds(count: int) -> float:
-        text = unit * count
-        best = float("inf")
-        for _ in range(3):
-            start = time.perf_counter()
-            visible(text, limit=None)
-            best = min(best, time.perf_counter() - start)
-        return best
+        start = time.perf_counter()
+        visible(unit * count, limit=None)
+        return time.perf_counter() - start
 
-    assert seconds(80_000) < 60 * max(seconds(10_000), 0.002)
+    seconds(10)
+    # Other work on the machine can lengthen one measurement, so a bad one is repeated.
+    assert any(seconds(40_000) < 60 * max(seconds(5_000), 0.001) for _ in range(3))
