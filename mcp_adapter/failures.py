@@ -11,17 +11,20 @@ from tailscale_sdk.errors import (
     APITimeoutError,
     AuthenticationError,
     BadRequestError,
+    ChangeRefusedError,
     ConfigurationError,
     ConflictError,
     DecodeError,
     NotFoundError,
     OutcomeUnknownError,
     PermissionDeniedError,
+    PlanRefusedError,
     PolicyError,
     PreconditionFailedError,
     RateLimitError,
     ResponseTooLargeError,
     ServerError,
+    StateError,
     TailscaleError,
 )
 from tailscale_sdk.redact import redact
@@ -44,6 +47,9 @@ _CODES: tuple[tuple[type[TailscaleError], str], ...] = (
     (DecodeError, "unreadable_answer"),
     (ResponseTooLargeError, "too_large"),
     (OutcomeUnknownError, "outcome_unknown"),
+    (PlanRefusedError, "plan_refused"),
+    (ChangeRefusedError, "refused"),
+    (StateError, "state"),
     (PolicyError, "policy"),
     (ConfigurationError, "configuration"),
     (TailscaleError, "error"),
@@ -88,32 +94,37 @@ def unknown_outcome_hint(catalog: Catalog, entry: Entry) -> str:
     return f"it is not known whether this was done: check with {check} before repeating"
 
 
+_FIXED_HINTS: tuple[tuple[type[TailscaleError], str], ...] = (
+    (
+        AuthenticationError,
+        "the credential of this server is wrong, revoked or expired: the operator must give it a new one",
+    ),
+    (PlanRefusedError, "nothing was done: call again without confirm for a new plan"),
+    (StateError, "nothing was sent: the operator must make the state directory writable"),
+    (PreconditionFailedError, "the policy changed since it was read: read it again and redo the edit"),
+    (RateLimitError, "wait, then repeat the call"),
+)
+
+
 def _hint(entry: Entry, error: TailscaleError) -> str | None:
-    domain = entry["call"].split(".")[0]
-    if entry["operation"] == "listNetworkFlowLogs" and isinstance(
-        error, PermissionDeniedError | NotFoundError
-    ):
-        return "flow logging is off or not in the plan"
-    if isinstance(error, AuthenticationError):
-        return (
-            "the credential of this server is wrong, revoked or expired: the operator must give it a new one"
-        )
-    if isinstance(error, PermissionDeniedError):
-        joint = " and " if entry["scopes_mode"] == "all" else " or "
-        scopes = joint.join(entry["scopes"])
-        return (
-            f"this credential lacks scope {scopes}, or its user the role. The operator must use one that has it"
-            if scopes
-            else None
-        )
-    if isinstance(error, NotFoundError):
-        if any(parameter["name"] == "device_id" for parameter in entry["params"]):
-            return "use the node id, from devices_read list"
-        return f"check the id with {domain}_read"
-    if isinstance(error, PreconditionFailedError):
-        return "the policy changed since it was read: read it again and redo the edit"
-    if isinstance(error, RateLimitError):
-        return "wait, then repeat the call"
+    fixed = next((hint for kind, hint in _FIXED_HINTS if isinstance(error, kind)), None)
+    if fixed is not None:
+        return fixed
+    if isinstance(error, PermissionDeniedError | NotFoundError):
+        return _hint_of_refusal(entry, error)
     if isinstance(error, APITimeoutError | APIConnectionError | ServerError):
         return "nothing was changed; try again later" if entry["effect"] != "read" else "try again later"
     return None
+
+
+def _hint_of_refusal(entry: Entry, error: TailscaleError) -> str | None:
+    if entry["operation"] == "listNetworkFlowLogs":
+        return "flow logging is off or not in the plan"
+    if isinstance(error, PermissionDeniedError):
+        joint = " and " if entry["scopes_mode"] == "all" else " or "
+        scopes = joint.join(entry["scopes"])
+        lacking = f"this credential lacks scope {scopes}, or its user the role. The operator must use one that has it"
+        return lacking if scopes else None
+    if any(parameter["name"] == "device_id" for parameter in entry["params"]):
+        return "use the node id, from devices_read list"
+    return f"check the id with {entry['call'].split('.')[0]}_read"

@@ -147,7 +147,7 @@ class OpTool(Tool):
             asked: ToolResult = written.round_trip
             return asked
         if written.report is None:
-            shaped = shape_write(runtime.catalog, call.entry, planned(written))
+            shaped = shape_write(runtime.catalog, call.entry, planned(runtime, call, written))
             return succeeded(self._named(shaped, profile), is_error=written.plan is None)
         result = await carried_out(runtime, call, written.report)
         return succeeded(self._named(shape_write(runtime.catalog, call.entry, result), profile))

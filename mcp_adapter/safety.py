@@ -139,14 +139,6 @@ def _check_secret(runtime: Runtime, call: CheckedCall) -> None:
     once, settings = call.entry.get("once"), runtime.settings
     if not once:
         return
-    if call.options.reveal and not settings.reveal_secrets:
-        raise Refused(
-            "reveal_denied",
-            "nothing was created: reveal needs a server started with --reveal-secrets",
-            "leave reveal out: the secret is then written to a private file"
-            if not settings.over_http
-            else None,
-        )
     if settings.over_http and not call.options.reveal:
         raise Refused(
             "secret_not_deliverable",

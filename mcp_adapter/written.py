@@ -8,16 +8,18 @@ from typing import Any
 
 from mcp_adapter.arguments import CheckedCall
 from mcp_adapter.calling import plain
+from mcp_adapter.projection import pick
 from mcp_adapter.runtime import Runtime
 from mcp_adapter.safety import Refused, Written
 from tailscale_sdk.errors import OutcomeUnknownError, TailscaleError
 
 
-def planned(written: Written) -> dict[str, Any]:
+def planned(runtime: Runtime, call: CheckedCall, written: Written) -> dict[str, Any]:
     """Describe a plan that was not carried out."""
     result: dict[str, Any] = {"ok": False, "executed": False}
     if written.plan is not None:
-        result["plan"] = [_item(item) for item in written.plan.items]
+        columns = _columns(runtime, call)
+        result["plan"] = [_item(item, columns) for item in written.plan.items]
     if written.confirm is not None:
         result["confirm"] = written.confirm
     if written.note is not None:
@@ -25,14 +27,21 @@ def planned(written: Written) -> dict[str, Any]:
     return result
 
 
-def _item(item: Any) -> dict[str, Any]:
+def _columns(runtime: Runtime, call: CheckedCall) -> Sequence[str]:
+    """Return what is shown of a whole object: the columns of the read that shows it, where it has some."""
+    read = runtime.catalog.entries.get(call.entry.get("change", {}).get("read", ""), {})
+    found: Sequence[str] = read.get("columns", ())
+    return found
+
+
+def _item(item: Any, columns: Sequence[str]) -> dict[str, Any]:
     target = {
         "kind": item.target.kind,
         "id": item.target.id,
         "address": item.target.address,
         "name": item.target.name,
     }
-    before, after = _differing(item.before, item.after)
+    before, after = _differing(item.before, item.after, columns)
     shown = {
         "operation": item.call.operation_id,
         "request": item.call.shown(),
@@ -46,11 +55,11 @@ def _item(item: Any) -> dict[str, Any]:
 
 
 def _differing(
-    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
+    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, columns: Sequence[str]
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """Keep of two states what differs; a policy is shown as the lines that do."""
     if before is None or after is None:
-        return (dict(before) if before is not None and "policy" not in before else None), None
+        return (pick(before, columns or tuple(before)) if before and "policy" not in before else None), None
     if isinstance(before.get("policy"), str) and isinstance(after.get("policy"), str):
         from mcp_adapter.confirmation import policy_difference
 
@@ -79,7 +88,8 @@ async def carried_out(runtime: Runtime, call: CheckedCall, report: Any) -> dict[
         result["note"] = item.reason
     if item.before is not None:
         named = {p["api"] for p in entry["params"] if p["name"] in call.arguments}
-        result |= difference(item.before, item.after, entry.get("change", {"fields": ()})["fields"], named)
+        fields = entry.get("change", {"fields": ()})["fields"] or _columns(runtime, call)
+        result |= difference(item.before, item.after, fields, named)
     elif (answer := plain(entry, item.answer)) is not None:
         result["items" if isinstance(answer, list) else "item"] = answer
     if entry.get("once"):
