@@ -18,6 +18,9 @@ from tailscale_sdk.visible import visible_value
 TEXT_BUDGET = 24_000
 """Characters of a text block; large clients cut tool output a little above."""
 
+POLICY_URI = "tailscale://policy/current"
+"""Resource that has the whole policy where a result has only its beginning."""
+
 _MASK = "***"
 _SECRET_SHAPES = ("tskey-", "eyJ")
 _POLICY_FIELD = "policy"
@@ -206,7 +209,7 @@ def _policy(call: CheckedCall, answer: Mapping[str, Any]) -> Shaped:
         note = (
             f"Showing {count} of {len(lines)} lines, without the ETag: a cut policy must not be written back."
         )
-        return _policy_item(entry, cut, {"truncated": True, "note": note})
+        return _policy_item(entry, cut, {"truncated": True, "note": note, "resource": POLICY_URI})
 
     return _fit(attempt, len(lines))
 
@@ -215,7 +218,7 @@ def _policy_item(entry: Entry, item: Mapping[str, Any], trailer: Mapping[str, An
     text = item.get(_POLICY_FIELD)
     shown = {name: visible_value(value) for name, value in item.items()}
     if isinstance(text, str):
-        shown[_POLICY_FIELD] = visible_value(without_secrets(text), limit=None, multiline=True)
+        shown[_POLICY_FIELD] = safe_policy(text)
         if shown[_POLICY_FIELD] != text:
             trailer = {
                 **(trailer or {}),
@@ -223,6 +226,17 @@ def _policy_item(entry: Entry, item: Mapping[str, Any], trailer: Mapping[str, An
             }
     structured = {"item": shown, **(trailer or {}), **_untrusted(entry, list(shown))}
     return Shaped(structured, compact(structured))
+
+
+def safe_policy(text: str) -> str:
+    """Return a policy's text with nothing hidden and no secret in it."""
+    shown: str = visible_value(without_secrets(text), limit=None, multiline=True)
+    return shown
+
+
+def needed_masks(entry: Mapping[str, Any], value: Any) -> Any:
+    """Return an answer as it may be shown: secret fields masked, every text visible."""
+    return _safe(entry, value)
 
 
 def _safe(entry: Mapping[str, Any], value: Any) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastmcp.tools.base import Tool, ToolResult
-from mcp_types import TextContent, ToolAnnotations
+from mcp_types import ResourceLink, TextContent, ToolAnnotations
 from pydantic import PrivateAttr
 
 from mcp_adapter.arguments import ArgumentError, CheckedCall, check_call, option_schemas
@@ -200,12 +200,11 @@ def _is_cancelled(problem: BaseException) -> bool:
 
 
 def succeeded(shaped: Shaped, *, is_error: bool = False) -> ToolResult:
-    """Wrap both forms of a result."""
-    return ToolResult(
-        content=[TextContent(type="text", text=shaped.text)],
-        structured_content=shaped.structured,
-        is_error=is_error,
-    )
+    """Wrap both forms of a result, and link to what was too long for it."""
+    content: list[Any] = [TextContent(type="text", text=shaped.text)]
+    if uri := shaped.structured.get("resource"):
+        content.append(ResourceLink(type="resource_link", uri=uri, name="the whole of it"))
+    return ToolResult(content=content, structured_content=shaped.structured, is_error=is_error)
 
 
 def failed(content: dict[str, Any]) -> ToolResult:

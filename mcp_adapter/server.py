@@ -8,13 +8,17 @@ from typing import Any
 
 from fastmcp import FastMCP
 from fastmcp.exceptions import NotFoundError
+from fastmcp.resources import ResourceTemplate
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools.base import ToolResult
 
 from mcp_adapter.catalog import read_catalog
+from mcp_adapter.completions import build_completion
 from mcp_adapter.exposure import explain_absent, served_tools
 from mcp_adapter.failures import failure
+from mcp_adapter.prompts import build_prompts
 from mcp_adapter.registry import build_tools, failed
+from mcp_adapter.resources import build_resources
 from mcp_adapter.runtime import Runtime, Settings
 from tailscale_sdk import __version__
 
@@ -124,4 +128,11 @@ def build_server(settings: Settings, **options: Any) -> FastMCP[Any]:
     )
     for tool in build_tools(specs, runtime):
         server.add_tool(tool)
+    for prompt in build_prompts({spec.domain for spec in specs}):
+        server.add_prompt(prompt)
+    for resource in build_resources(runtime):
+        server.add_template(resource) if isinstance(resource, ResourceTemplate) else server.add_resource(
+            resource
+        )
+    server.add_completion_handler(build_completion(runtime))
     return server

@@ -1,0 +1,131 @@
+"""Prompts: how an experienced admin would go about a task with these tools; the text is ours, arguments are quoted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from attrs import frozen
+from fastmcp.prompts.base import Message, Prompt, PromptArgument, PromptResult
+from pydantic import PrivateAttr
+
+from tailscale_sdk.redact import redact
+from tailscale_sdk.visible import visible
+
+ARGUMENT_LIMIT = 256
+"""Characters of an argument that a prompt repeats."""
+
+
+@frozen
+class Guide:
+    """Describe one prompt.
+
+    Attributes:
+        arguments: name, description and whether it is required.
+        text: what the model is asked, with ``{name}`` for each argument.
+        defaults: values of arguments that were left out.
+        domains: domains whose tools it needs.
+    """
+
+    name: str
+    description: str
+    arguments: tuple[tuple[str, str, bool], ...]
+    text: str
+    defaults: Mapping[str, str] = {}
+    domains: tuple[str, ...] = ()
+
+
+GUIDES: tuple[Guide, ...] = (
+    Guide(
+        "investigate_device",
+        "Find out the state of one device and what may be wrong with it",
+        (("device", "name, address or node id of the device", True),),
+        """Investigate the device {device} of this tailnet. Only read; change nothing.
+1. devices_read get with device_id set to it. If several devices answer to the name, list them and ask which one.
+2. devices_read get_routes: compare advertised with approved routes.
+3. devices_read get_attributes: posture attributes that policies may ask for.
+4. Say in a few lines: is it connected, when was it last seen, is it authorised, does its key expire and when,
+   is its client older than others, which routes wait for approval, which tags or owner it has.
+5. Name what looks wrong and the exact call that would fix it, without making it.""",
+        domains=("devices",),
+    ),
+    Guide(
+        "onboard_user",
+        "Invite a person and make sure they can work",
+        (("email", "mail address of the person", True), ("role", "role to give, member if left out", False)),
+        """Bring {email} into this tailnet with the role {role}.
+1. users_read list and user_invites_read list: stop and say so if they are a user or invited already.
+2. settings_read get: tell whether new users and devices need approval.
+3. user_invites_write create with one invite of that address and role. Show the plan with dry_run first.
+4. Say what happens next: who has to approve what, and which calls of users_write and devices_write do it.""",
+        {"role": "member"},
+        ("users", "user_invites", "settings"),
+    ),
+    Guide(
+        "offboard_user",
+        "Take a person's access away, in an order that loses nothing",
+        (("user", "login name or id of the user", True),),
+        """Take {user} out of this tailnet, step by step; ask before each change.
+1. users_read list to find the user. Stop if several fit.
+2. devices_read list and keys_read list: name their devices, and the keys they made; say which other things
+   depend on them, such as subnet routers and exit nodes.
+3. Propose, in this order: users_delete suspend (can be undone), keys_delete delete for their keys,
+   devices_delete delete for their devices, users_delete delete at the very end.
+4. Carry out only what the user of this chat confirms, and verify each step by reading again.""",
+        domains=("users", "devices", "keys"),
+    ),
+    Guide(
+        "clean_stale_devices",
+        "Find devices nobody uses any more and remove them safely",
+        (("days", "days without contact, 90 if left out", False),),
+        """Find the devices of this tailnet that had no contact for {days} days, and propose what to do.
+1. devices_read list with select nodeId, name, user, tags, lastSeen, connectedToControl, keyExpiryDisabled,
+   page by page. A device without lastSeen is connected now: never count it as stale.
+2. Leave out tagged devices, subnet routers and exit nodes unless told otherwise: they may be meant to be quiet.
+3. Show the rest with owner and last contact, oldest first, and ask which of them to remove.
+4. Remove only confirmed ones with devices_delete delete, one by one; report each result.""",
+        {"days": "90"},
+        ("devices",),
+    ),
+)
+
+
+class GuidePrompt(Prompt):
+    """Serve one guide."""
+
+    _guide: Guide = PrivateAttr()
+
+    @classmethod
+    def build(cls, guide: Guide) -> GuidePrompt:
+        """Make the prompt of a guide."""
+        prompt = cls(
+            name=guide.name,
+            description=guide.description,
+            arguments=[
+                PromptArgument(name=name, description=description, required=required)
+                for name, description, required in guide.arguments
+            ],
+        )
+        prompt._guide = guide
+        return prompt
+
+    async def render(self, arguments: dict[str, Any] | None = None) -> PromptResult:
+        """Fill in the arguments, each quoted as data."""
+        given = {**self._guide.defaults, **(arguments or {})}
+        shown = {name: quoted(given.get(name, "")) for name, _, _ in self._guide.arguments}
+        return PromptResult([Message(self._guide.text.format(**shown))])
+
+
+def quoted(value: Any) -> str:
+    """Quote an argument so that it stays one word of data within the prompt."""
+    return json.dumps(visible(redact(str(value)), limit=ARGUMENT_LIMIT), ensure_ascii=False)
+
+
+def build_prompts(domains: Collection[str]) -> list[GuidePrompt]:
+    """Make the prompts whose tools are served.
+
+    Args:
+        domains: domains of the served tools.
+    """
+    return [GuidePrompt.build(guide) for guide in GUIDES if set(guide.domains) <= set(domains)]
