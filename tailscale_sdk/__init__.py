@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tailscale_sdk._generated.operations import API_DESCRIPTION as API_DESCRIPTION
     from tailscale_sdk._generated.operations import OPERATIONS as OPERATIONS
     from tailscale_sdk._generated.operations import Operation as Operation
+    from tailscale_sdk.auth import Access as Access
     from tailscale_sdk.auth import ApiKey as ApiKey
     from tailscale_sdk.auth import OAuthClient as OAuthClient
     from tailscale_sdk.auth import Secret as Secret
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "_generated.operations": ("API_DESCRIPTION", "OPERATIONS", "Operation"),
-    "auth": ("ApiKey", "OAuthClient", "Secret", "WorkloadIdentity"),
+    "auth": ("Access", "ApiKey", "OAuthClient", "Secret", "WorkloadIdentity"),
     "calls.policy_file": ("PolicyDocument", "PolicyValidation"),
     "calls.prepared": ("PreparedCall",),
     "client": ("AsyncTailscale", "Tailscale"),

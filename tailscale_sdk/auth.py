@@ -231,6 +231,40 @@ class WorkloadIdentity:
 Credential = ApiKey | OAuthClient | WorkloadIdentity
 
 
+@frozen
+class Access:
+    """Say what a credential is and what the token endpoint granted it.
+
+    Attributes:
+        kind: ``api key``, ``oauth client`` or ``workload identity``.
+        key_id: id under which it is listed among the keys, where it tells.
+        scopes: scopes that were granted; None for an API key, which has the rights of its user.
+        tags: tags that were granted.
+        expires_in: seconds until the access token ends; None for an API key.
+    """
+
+    kind: str
+    key_id: str | None
+    scopes: tuple[str, ...] | None = None
+    tags: tuple[str, ...] = ()
+    expires_in: float | None = None
+
+
+def access_of(credential: Credential, state: TokenState | None, now: float) -> Access:
+    """Describe a credential by the token it was last granted.
+
+    Args:
+        credential: of the client.
+        state: what the token endpoint granted; None for an API key.
+        now: monotonic seconds.
+    """
+    kind = {ApiKey: "api key", OAuthClient: "oauth client"}.get(type(credential), "workload identity")
+    if state is None:
+        return Access(kind, key_id_of(credential))
+    left = max(state.obtained + state.lifetime - now, 0.0)
+    return Access(kind, key_id_of(credential), state.granted_scopes, state.granted_tags, left)
+
+
 def key_id_of(credential: Credential) -> str | None:
     """Return the id under which a credential is listed among the keys; None where it does not tell.
 

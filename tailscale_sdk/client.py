@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 
 from tailscale_sdk import _constants as defaults
 from tailscale_sdk import option_values as checks
-from tailscale_sdk.auth import Credential, Secret, credential_from
+from tailscale_sdk.auth import Access, Credential, Secret, access_of, credential_from
 from tailscale_sdk.calls.free_request import check_headers, free_request
 from tailscale_sdk.config import from_environment
 from tailscale_sdk.option_values import FurtherOptions
@@ -298,6 +298,17 @@ class Tailscale(_Client, Namespace):
         operation, request = free_request(channel.tailnet, method, path, params, json, content, headers)
         return _free_response(channel.send(operation, request, raw_reply))
 
+    def access(self) -> Access:
+        """Return what the credential is and may do, asking the token endpoint where there is one.
+
+        Raises:
+            TailscaleError: the token endpoint refused or could not be reached.
+        """
+        connection, clock = self._channel.sender.connection, self._channel.sender.connection.clock
+        connection.open()
+        connection.tokens.get(clock.monotonic() + self._channel.options.timeout)
+        return access_of(connection.credential, connection.tokens.state, clock.monotonic())
+
     def send(self, call: PreparedCall) -> Any:
         """Send a prepared call and return what the method of its operation returns.
 
@@ -354,6 +365,13 @@ class AsyncTailscale(_Client, AsyncNamespace):
         channel = self._channel
         operation, request = free_request(channel.tailnet, method, path, params, json, content, headers)
         return _free_response(await channel.send(operation, request, raw_reply))
+
+    async def access(self) -> Access:
+        """Return what the credential is and may do, as ``Tailscale.access`` does."""
+        connection, clock = self._channel.sender.connection, self._channel.sender.connection.clock
+        connection.open()
+        await connection.tokens.get(clock.monotonic() + self._channel.options.timeout)
+        return access_of(connection.credential, connection.tokens.state, clock.monotonic())
 
     async def send(self, call: PreparedCall) -> Any:
         """Send a prepared call, as ``Tailscale.send`` does."""

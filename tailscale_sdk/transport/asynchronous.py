@@ -77,7 +77,7 @@ class AsyncConnection:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = os.getpid()
         self.host = urlsplit(target.base_url).netloc
-        self.key_id = key_id_of(credential)
+        self.credential, self.key_id = credential, key_id_of(credential)
         self.tokens = AsyncTokenSource(credential, clock, self._post_form)
 
     def open(self) -> AsyncWire:

@@ -83,7 +83,7 @@ class Connection:
         self._wire, self._closed, self._lock = wire, False, threading.Lock()
         self._process = os.getpid()
         self.host = urlsplit(target.base_url).netloc
-        self.key_id = key_id_of(credential)
+        self.credential, self.key_id = credential, key_id_of(credential)
         self.tokens = TokenSource(credential, clock, self._post_form)
 
     def open(self) -> Wire:
