@@ -12,14 +12,31 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from attrs import evolve
 
 from mcp_adapter.exposure import Exposure, ExposureError
-from mcp_adapter.flags import WrongUse, build_parser, choice, is_on, protected_of, read_exposure, tighten
+from mcp_adapter.flags import (
+    WrongUse,
+    build_parser,
+    choice,
+    is_on,
+    protected_of,
+    read_exposure,
+    refuse_http_flags,
+    tighten,
+)
 from mcp_adapter.runtime import CLIENT_TIMEOUT_SECONDS, ClientFactory, Profile, Settings
+
+if TYPE_CHECKING:
+    from mcp_adapter.http_settings import HttpSettings
 
 WRONG_USE = 2
 INTERRUPTED = 130
+
+CREDENTIAL_RATE = (5, 0.5)
+"""Requests and seconds of one credential, as the SDK has it; replicas share it."""
 
 _CREDENTIALS = (
     "TAILSCALE_API_KEY",
@@ -27,6 +44,9 @@ _CREDENTIALS = (
     "TAILSCALE_OAUTH_CLIENT_SECRET",
     "TAILSCALE_IDENTITY_TOKEN",
 )
+# Of callers over HTTP; without a flag of their own, so that a demo reads them as well.
+_CALLERS = ("TAILSCALE_MCP_TOKEN", "TAILSCALE_MCP_STATE_KEYS")
+_SECRETS = (*_CREDENTIALS, *_CALLERS, "TAILSCALE_MCP_PLAN_STORE")
 # Set before FastMCP is imported: no log set-up of its own, no question to the package index, no file of the folder.
 _LIBRARY_SETTINGS = {
     "FASTMCP_LOG_ENABLED": "false",
@@ -53,11 +73,13 @@ def _demo() -> Iterator[tuple[ClientFactory, Path]]:
         yield make, Path(folder) / "state"
 
 
-def _configured(name: str | None) -> ClientFactory:
+def _configured(name: str | None, replicas: int) -> ClientFactory:
     """Read a credential now, so that a missing one is said at once; the client is made at the first call."""
     from tailscale_sdk.config import from_environment
 
     found = from_environment(profile=name)
+    requests, seconds = CREDENTIAL_RATE
+    options: dict[str, Any] = {} if replicas == 1 else {"rate_limit": (requests, seconds * replicas)}
 
     def make() -> Any:
         from tailscale_sdk import AsyncTailscale
@@ -67,27 +89,33 @@ def _configured(name: str | None) -> ClientFactory:
             tailnet=found.tailnet,
             base_url=found.base_url,
             timeout=CLIENT_TIMEOUT_SECONDS,
+            **options,
         )
 
     return make
 
 
 def _profiles(
-    options: argparse.Namespace, environ: Mapping[str, str], exposure: Exposure
+    options: argparse.Namespace, environ: Mapping[str, str], exposure: Exposure, replicas: int
 ) -> tuple[Profile, ...]:
     """Return the tailnets of this start; the first is the default one."""
     chosen = options.profile or ([environ["TAILSCALE_PROFILE"]] if environ.get("TAILSCALE_PROFILE") else [])
     if len(set(chosen)) < len(chosen):
         raise WrongUse("--profile names the same profile twice")
     if not chosen:
-        return (Profile("default", _configured(None), exposure),)
+        return (Profile("default", _configured(None, replicas), exposure),)
     from tailscale_sdk.config import read_profile
 
     found = []
     for name in chosen:
         profile = read_profile(name)
         found.append(
-            Profile(name, _configured(name), tighten(exposure, name, profile), protected_of(name, profile))
+            Profile(
+                name,
+                _configured(name, replicas),
+                tighten(exposure, name, profile),
+                protected_of(name, profile),
+            )
         )
     return tuple(found)
 
@@ -101,8 +129,15 @@ def _common(options: argparse.Namespace, environ: Mapping[str, str]) -> dict[str
 
 
 @contextlib.contextmanager
-def settings_of(options: argparse.Namespace, environ: Mapping[str, str]) -> Iterator[Settings]:
+def settings_of(
+    options: argparse.Namespace, environ: Mapping[str, str], *, replicas: int = 1
+) -> Iterator[Settings]:
     """Turn flags and environment into settings, with the embedded tailnet running for a demo.
+
+    Args:
+        options: parsed flags.
+        environ: the environment.
+        replicas: servers that share the rate of one credential.
 
     Raises:
         WrongUse: flags or variables contradict each other.
@@ -110,7 +145,8 @@ def settings_of(options: argparse.Namespace, environ: Mapping[str, str]) -> Iter
     """
     if not options.demo:
         exposure = read_exposure(options, environ)
-        yield Settings(profiles=_profiles(options, environ, exposure), **_common(options, environ))
+        profiles = _profiles(options, environ, exposure, replicas)
+        yield Settings(profiles=profiles, **_common(options, environ))
         return
     if options.profile:
         raise WrongUse("--demo reads no profile: leave --profile out")
@@ -151,12 +187,62 @@ def _leave(number: int, frame: object) -> NoReturn:
     os._exit(INTERRUPTED)
 
 
-def _serve(options: argparse.Namespace) -> None:
+def _http_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> HttpSettings | None:
+    """Return what is decided for HTTP, None over stdio; what depends on the transport gets its default here."""
+    read = {} if options.demo else environ
+    transport = choice(options, read, "transport", ("stdio", "http")) or "stdio"
+    scopes = choice(options, read, "scopes", ("filter", "explain"))
+    options.scopes = scopes or ("filter" if transport == "http" else "explain")
+    if transport == "stdio":
+        refuse_http_flags(options)
+        return None
+    from mcp_adapter.http_flags import read_http
+
+    if options.demo:
+        read = {name: environ[name] for name in _CALLERS if name in environ}
+    return read_http(options, read)
+
+
+def _narrowed(options: argparse.Namespace, settings: Settings) -> Settings:
+    """Leave out what the scopes do not allow, where that was asked for, and tell the operator."""
+    if options.scopes != "filter":
+        return settings
+    from mcp_adapter.catalog import read_catalog
+    from mcp_adapter.scopes import filter_by_scopes
+
+    profiles, lines = filter_by_scopes(settings.profiles, read_catalog())
+    for line in lines:
+        sys.stderr.write(f"tailscale-mcp: {line}\n")
+    return evolve(settings, profiles=profiles)
+
+
+def _examine(options: argparse.Namespace) -> int:
     environ = dict(os.environ)
+    os.environ.update(_LIBRARY_SETTINGS)
+    http = _http_settings(options, environ)
     with settings_of(options, environ) as settings:
-        for name in _CREDENTIALS:
+        from mcp_adapter.doctor import run
+
+        return run(evolve(settings, over_http=http is not None), as_json=options.json)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    if options.json:
+        raise WrongUse("--json is for doctor")
+    environ = dict(os.environ)
+    os.environ.update(_LIBRARY_SETTINGS)
+    http = _http_settings(options, environ)
+    with settings_of(options, environ, replicas=http.replicas if http else 1) as settings:
+        for name in _SECRETS:
             os.environ.pop(name, None)
-        os.environ.update(_LIBRARY_SETTINGS)
+        settings = _narrowed(options, settings)
+        if http is not None:
+            from mcp_adapter.http import run_http
+
+            gc.freeze()
+            gc.enable()
+            run_http(settings, http)
+            return
         from mcp_adapter.server import build_server
 
         server = build_server(settings)
@@ -173,7 +259,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments without the program's name, those of the process by default.
 
     Returns:
-        Exit code: 0 when the client hung up, 2 for wrong use, 130 after Ctrl-C.
+        Exit code: 0 when the client hung up or HTTP was stopped, 2 for wrong use, 130 after Ctrl-C.
     """
     gc.disable()  # nothing made while importing is garbage; collecting costs a third of the start
     from tailscale_sdk.errors import ConfigurationError
@@ -187,12 +273,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"tailscale-mcp {__version__}")
             return 0
         guard_process()
+        if options.command == "doctor":
+            return _examine(options)
         _serve(options)
     except (WrongUse, ConfigurationError, ExposureError) as problem:
         sys.stderr.write(f"tailscale-mcp: {problem}\n")
         return WRONG_USE
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the report has seen enough; nothing may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     finally:
         gc.enable()
     return 0

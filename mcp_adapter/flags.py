@@ -11,6 +11,12 @@ from mcp_adapter.exposure import EVERY, Exposure
 _TIERS = ("read", "write", "delete")
 _ON = {"1", "true", "yes", "on", "*"}
 _OFF = {"0", "false", "no", "off"}
+HTTP_FLAGS = (
+    *("host", "port", "token_file", "behind_proxy", "allowed_hosts", "allowed_origins", "public_url"),
+    *("oauth_issuer", "oauth_audience", "oauth_jwks_url", "oauth_algorithm", "tls_cert", "tls_key"),
+    *("group_readable_files", "rate", "concurrency", "replicas", "plan_store"),
+)
+"""Flags that say something over HTTP only."""
 
 
 class WrongUse(Exception):
@@ -34,10 +40,18 @@ def build_parser() -> argparse.ArgumentParser:
         "or TAILSCALE_IDENTITY_TOKEN with TAILSCALE_OAUTH_CLIENT_ID; each may be file:PATH.",
         allow_abbrev=False,
     )
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=("doctor",),
+        help="doctor: say what the credential may do and what is served, by reading only",
+    )
+    parser.add_argument("--json", action="store_true", help="with doctor: print JSON")
     parser.add_argument("--version", action="store_true", help="print the version")
     _add_tailnet(parser)
     _add_exposure(parser)
     _add_safety(parser)
+    _add_http(parser)
     return parser
 
 
@@ -97,6 +111,55 @@ def _add_safety(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_http(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--transport", choices=("stdio", "http"), help="stdio unless given (TAILSCALE_MCP_TRANSPORT)"
+    )
+    group = parser.add_argument_group(
+        "http",
+        "With --transport http, at /mcp. Callers always need a token. Flags have variables, "
+        "such as TAILSCALE_MCP_ALLOWED_HOSTS for --allowed-hosts.",
+    )
+    group.add_argument("--host", metavar="ADDRESS", help="listen here; 127.0.0.1 unless given")
+    group.add_argument("--port", metavar="N", help="8000 unless given; 0 takes a free one")
+    group.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help="bearer tokens, one per line, mode 0600 (TAILSCALE_MCP_TOKEN, which may be file:PATH); "
+        "without one, loopback uses a token made in the state directory",
+    )
+    group.add_argument("--allowed-hosts", metavar="HOSTS", help="Host headers that are served, exact")
+    group.add_argument("--allowed-origins", metavar="ORIGINS", help="Origin headers that are served, exact")
+    group.add_argument(
+        "--behind-proxy",
+        nargs="?",
+        const="1",
+        metavar="ADDRESSES",
+        help="a proxy speaks TLS; forwarding headers of these peers are believed, of loopback unless given",
+    )
+    group.add_argument("--public-url", metavar="URL", help="origin under which clients reach this server")
+    group.add_argument("--tls-cert", metavar="FILE", help="certificate chain")
+    group.add_argument("--tls-key", metavar="FILE", help="its key, mode 0600")
+    group.add_argument("--oauth-issuer", metavar="URL", help="accept tokens of this issuer")
+    group.add_argument("--oauth-audience", metavar="NAME", help="only those made for this audience")
+    group.add_argument("--oauth-jwks-url", metavar="URL", help="where the issuer's keys are, https")
+    group.add_argument("--oauth-algorithm", metavar="NAME", help="signature algorithm; RS256 unless given")
+    group.add_argument(
+        "--group-readable-files",
+        action="store_true",
+        help="token and key files may be readable by their group",
+    )
+    group.add_argument("--rate", metavar="N", help="requests of one caller in a second")
+    group.add_argument("--concurrency", metavar="N", help="requests of one caller worked on at once")
+    group.add_argument(
+        "--replicas",
+        metavar="N",
+        help="servers that share the credential; each sends its part of the rate "
+        "(with TAILSCALE_MCP_STATE_KEYS and --plan-store)",
+    )
+    group.add_argument("--plan-store", metavar="URL", help="redis:// in which replicas share plans")
+
+
 def names(text: str | None) -> frozenset[str]:
     """Read a comma list."""
     return frozenset(name.strip() for name in (text or "").split(",") if name.strip())
@@ -105,6 +168,34 @@ def names(text: str | None) -> frozenset[str]:
 def is_on(text: str | None) -> bool:
     """Read a switch of the environment."""
     return (text or "").strip().lower() in _ON
+
+
+def is_off(text: str | None) -> bool:
+    """Read a switch of the environment that was turned off."""
+    return (text or "").strip().lower() in _OFF
+
+
+def given(options: argparse.Namespace, environ: Mapping[str, str], name: str) -> str | None:
+    """Return a flag, else its variable, else None; an empty flag is a given one."""
+    flag: str | None = getattr(options, name)
+    return flag if flag is not None else environ.get(f"TAILSCALE_MCP_{name.upper()}", "").strip() or None
+
+
+def listed(options: argparse.Namespace, environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Return a comma list, in the order given."""
+    text = given(options, environ, name) or ""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def refuse_http_flags(options: argparse.Namespace) -> None:
+    """Refuse flags that say nothing over stdio.
+
+    Raises:
+        WrongUse: naming the first of them.
+    """
+    for name in HTTP_FLAGS:
+        if getattr(options, name) not in (None, False):
+            raise WrongUse(f"--{name.replace('_', '-')} needs --transport http")
 
 
 def choice(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp_adapter.catalog import Entry
+from mcp_adapter.principal import current_principal
 
 
 class CursorError(ValueError):
@@ -25,7 +26,7 @@ def ordered(entry: Entry, items: list[Any]) -> list[Any]:
 
 
 def write_cursor(entry: Entry, arguments: Mapping[str, Any], offset: int) -> str:
-    """Write where the next page begins, bound to the question that was asked."""
+    """Write where the next page begins, bound to the question that was asked and to who asked it."""
     content = json.dumps([offset, _digest(entry, arguments)], separators=(",", ":"))
     return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
 
@@ -57,6 +58,8 @@ def read_cursor(entry: Entry, arguments: Mapping[str, Any], cursor: str | None) 
 
 def _digest(entry: Entry, arguments: Mapping[str, Any]) -> str:
     canonical = json.dumps(
-        [entry["call"], entry.get("sort", ""), dict(arguments)], sort_keys=True, default=str
+        [entry["call"], entry.get("sort", ""), dict(arguments), current_principal()],
+        sort_keys=True,
+        default=str,
     )
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
