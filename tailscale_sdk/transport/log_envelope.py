@@ -64,7 +64,7 @@ class Envelope:
                 self._at = at
                 return None
             self._at = at + (2 if mark == _ESCAPE else 1)
-            if mark == ord("[") and self._depth == 1 and self._due:
+            if mark == ord("[") and self._due:
                 return at
             if mark != _ESCAPE:
                 self._pass(mark, at)

@@ -24,10 +24,10 @@ CHUNKS = [b'{"logs":[' + RECORDS[0], *(b"," + record for record in RECORDS[1:]),
 
 @define
 class Slow(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """Give chunk after chunk, each after a wait, and know how many were taken."""
+    """Give chunk after chunk, each after a wait unless it is None, and know how many were taken."""
 
     chunks: list[bytes]
-    wait: float = 0.0
+    wait: float | None = 0.0
     sleep: Callable[[float], None] = lambda seconds: None
     taken: int = 0
     handed_over: bool = False
@@ -35,13 +35,14 @@ class Slow(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self.chunks:
-            self.sleep(self.wait)
+            self.sleep(self.wait or 0.0)
             self.taken += 1
             yield chunk
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for chunk in self.chunks:
-            await asyncio.sleep(self.wait)
+            if self.wait is not None:
+                await asyncio.sleep(self.wait)
             self.taken += 1
             yield chunk
 
@@ -134,8 +135,9 @@ def test_a_chosen_timeout_cuts_an_asynchronous_wait_short() -> None:
     assert stream.closed
 
 
-def test_a_slow_reader_is_late_as_well() -> None:
-    stream = Slow(CHUNKS)
+@pytest.mark.parametrize("wait", [None, 0.0])
+def test_a_slow_reader_is_late_as_well(wait: float | None) -> None:
+    stream = Slow(CHUNKS, wait)
 
     async def main(clock: Clock) -> None:
         async with async_client_over(stream, _clock=clock, timeout=100) as client:

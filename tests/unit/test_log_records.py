@@ -106,6 +106,20 @@ def test_chunks_and_pieces_of_every_size(size: int, cap: int) -> None:
     assert outcome(cut(BODY, size), cap=cap) == (FLOWS, {"version": "1.1", "tailnetId": "T1"})
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_the_list_is_found_behind_texts_that_look_like_it(size: int) -> None:
+    around = {
+        '"logs":[{}]': '\\", "logs": [7]',
+        "a\\": {"logs": [{"x": 1}]},
+        "logs.item": {"y": 2},
+        "": ["logs"],
+    }
+    body = json.dumps({**around, "logs": FLOWS, 'behind"': "\\"}).encode()
+    assert outcome(cut(body, size)) == (FLOWS, {**around, 'behind"': "\\"})
+    named_with_an_escape = b'{"l\\u006fgs":[{"a":1}],"logs\\u0000":[7]}'
+    assert outcome(cut(named_with_an_escape, size)) == ([{"a": 1}], {"logs\0": [7]})
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_cut_at_every_offset_never_gives_half_a_record(packed: bool) -> None:
     sent, headers = (gzip.compress(BODY), GZIP) if packed else (BODY, {})
@@ -156,6 +170,7 @@ def test_a_quiet_window_has_no_records(body: bytes, size: int) -> None:
         (b"7", 0, "$", "number"),
         (b'{"logs":{}}', 0, "$.logs", "object"),
         (b'{"logs":{"item":{"a":1}}}', 0, "$.logs", "object"),
+        (b'{"logs":{"item":[{"a":1}]}}', 0, "$.logs", "object"),
         (b'{"logs":"none"}', 0, "$.logs", "string"),
         (b'{"logs":[{},null,{},3,{}]}', 2, "$.logs[3]", "number"),
         (b'{"logs":[[{}]]}', 0, "$.logs[0]", "array"),
