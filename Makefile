@@ -56,7 +56,7 @@ record: $(STAMP) ## record the cassettes again
 	@$(BIN)/python scripts/record.py
 
 bench: $(STAMP) ## benchmarks, as ratios measured in one run
-	@$(BIN)/python scripts/bench.py
+	@$(BIN)/python scripts/bench.py --long
 
 budgets: $(STAMP) ## the benchmarks, failing above their budgets
 	@$(BIN)/python scripts/bench.py --check

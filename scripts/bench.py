@@ -20,6 +20,10 @@ from attrs import frozen
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 7
 CALLS = 400
+# Some 7 MB, read four times each way, in the chunks a socket gives.
+LOG_RECORDS = 8_000
+LOG_ROUNDS = 3
+LOG_CHUNK_BYTES = 65_536
 UNWANTED_AT_IMPORT = ("httpx", "attrs", "attr", "asyncio", "orjson", "tailscale_sdk._generated.models")
 
 
@@ -149,6 +153,85 @@ def calls() -> list[Result]:
     ]
 
 
+def flow_logs() -> list[Result]:
+    """Compare streaming flow logs, to dictionaries and to models, with ijson alone over the same bytes."""
+    import httpx
+    import ijson
+
+    from tailscale_sdk import Tailscale
+    from tailscale_sdk.transport.log_records import RecordReader
+
+    body = flow_log_body(LOG_RECORDS)
+    chunks = [body[at : at + LOG_CHUNK_BYTES] for at in range(0, len(body), LOG_CHUNK_BYTES)]
+    wire = httpx.MockTransport(lambda request: httpx.Response(200, content=iter(chunks)))
+    client = Tailscale(api_key="tskey-api-demo", rate_limit=None, _wire=wire)
+
+    def alone() -> None:
+        found = ijson.sendable_list()
+        parser = ijson.items_coro(found, "logs.item", use_float=True)
+        for chunk in chunks:
+            parser.send(chunk)
+            found.clear()
+        parser.close()
+
+    def dictionaries() -> None:
+        reader = RecordReader({})
+        for chunk in chunks:
+            for _ in reader.feed(chunk):
+                pass
+        reader.finish()
+
+    def models() -> None:
+        for _ in client.logging.iter_network_logs(start="2026-07-01T00:00:00Z", end="2026-07-02T00:00:00Z"):
+            pass
+
+    base, plain, wrapped = interleaved(alone, dictionaries, models, rounds=LOG_ROUNDS)
+    megabytes = len(body) / 1e6
+    print(f"     flow logs: {megabytes:.0f} MB, ijson ({ijson.backend_name}) {megabytes / base:.0f} MB/s")
+    return [
+        Result("flow logs to dictionaries / ijson alone", plain / base, 2.0, 1.2),
+        Result("flow logs to models / ijson alone", wrapped / base, 2.0, 1.5),
+    ]
+
+
+def flow_log_body(records: int) -> bytes:
+    """Return a flow log answer whose records are as large as those of a node that talks to a few others."""
+    import orjson
+
+    def traffic(number: int) -> dict[str, Any]:
+        return {
+            "proto": 6,
+            "src": f"100.64.{number % 250}.{number % 199}:{1024 + number % 60000}",
+            "dst": f"[fd7a:115c:a1e0::{number % 65000:x}]:443",
+            **dict.fromkeys(("txPkts", "txBytes", "rxPkts", "rxBytes"), number * 997 % 1_000_003),
+        }
+
+    logs = [
+        {
+            "logged": f"2026-07-01T10:{number // 60 % 60:02}:{number % 60:02}.583893001Z",
+            "nodeId": f"nDEMO{number}CNTRL",
+            "start": f"2026-07-01T10:{number // 60 % 60:02}:{number % 60:02}Z",
+            "end": f"2026-07-01T10:{number // 60 % 60:02}:{number % 60:02}.5Z",
+            "virtualTraffic": [traffic(number + step) for step in range(4)],
+            "physicalTraffic": [traffic(number)],
+        }
+        for number in range(records)
+    ]
+    return orjson.dumps({"logs": logs})
+
+
+def log_volume() -> list[Result]:
+    """Stream a gigabyte of flow logs in a fresh process, over a socket, and look at its memory."""
+    results = []
+    for reader in ("dictionaries", "models", "asynchronous"):
+        command = [sys.executable, "-m", "tests.contract.log_volume", reader, "1000"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+        told = json.loads(done.stdout)
+        print(f"     1 GB of flow logs, {reader}: {told['records']} records in {told['seconds']:.0f} s")
+        results.append(Result(f"1 GB of flow logs, {reader}: RSS growth, MB", told["growth"] / 1e6, 64.0))
+    return results
+
+
 def imports() -> list[Result]:
     """Count what `import tailscale_sdk` must not load, in a fresh process."""
     code = f"import tailscale_sdk, sys; print([n for n in {UNWANTED_AT_IMPORT!r} if n in sys.modules])"
@@ -182,10 +265,12 @@ def main() -> int:
     """Print every ratio; with --check return 1 when a budget is exceeded."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="fail above a budget")
+    parser.add_argument("--long", action="store_true", help="also stream a gigabyte of logs; takes minutes")
     options = parser.parse_args()
     for name in [name for name in os.environ if name.startswith("TAILSCALE_")]:
         del os.environ[name]
-    results = [result for part in (decode, calls, imports, generation, surface) for result in part()]
+    parts = [decode, calls, flow_logs, imports, generation, surface, *([log_volume] if options.long else [])]
+    results = [result for part in parts for result in part()]
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, medians of {ROUNDS} interleaved rounds")
     for result in results:
         print(result.line())
