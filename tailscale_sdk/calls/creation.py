@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
+import orjson
 from attrs import evolve, frozen
 
 from tailscale_sdk._constants import DESCRIPTION_CHARACTERS, NONCE_CHARACTERS, SECOND_LOOK_SECONDS
@@ -13,7 +14,7 @@ from tailscale_sdk._generated.models.key import Key
 from tailscale_sdk._generated.types import Model, UnexpectedShape, WireRequest
 from tailscale_sdk.calls import traces
 from tailscale_sdk.calls.resource import AsyncResource, Resource
-from tailscale_sdk.calls.steps import Ask, Steps, Wait, run, run_async
+from tailscale_sdk.calls.steps import Ask, Steps, Wait, in_doubt, run, run_async
 from tailscale_sdk.calls.traces import Trace, json_of
 from tailscale_sdk.errors import OutcomeUnknownError, TailscaleError
 from tailscale_sdk.transport.clock import Clock
@@ -45,6 +46,18 @@ class RecreatedKey(Key):
 
     __slots__ = ("possible_orphan",)
     possible_orphan: str | None
+
+    def _decode(self) -> None:
+        super()._decode()
+        self.possible_orphan = None
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        self.possible_orphan = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy with the mark, which is no part of the API object."""
+        return _with_orphan, (Key.from_dict(self.to_dict()), self.possible_orphan)
 
 
 @frozen
@@ -118,8 +131,12 @@ def _needs_answer(operation_id: str, request: WireRequest, parse: Parse[Any]) ->
     if operation_id == "createKey" and json_of(request).get("keyType") == "federated":
         needed = ("id",)
 
+    asked_for = orjson.loads(request.content or b"{}")
+
     def read(data: Any) -> Any:
         made = parse(data)
+        if isinstance(made, list) and asked_for and not made:
+            raise UnexpectedShape("$[0]", expected="object", found="nothing")
         for index, item in enumerate(made if isinstance(made, list) else [made]):
             place = f"$[{index}]" if isinstance(made, list) else "$"
             for name in needed:
@@ -131,9 +148,9 @@ def _needs_answer(operation_id: str, request: WireRequest, parse: Parse[Any]) ->
     return read
 
 
-def _ask(creation: Creation, nonce: str | None = None) -> Ask:
+def _ask(creation: Creation, nonce: str | None = None, *, again: bool = False) -> Ask:
     parse = _needs_answer(creation.operation_id, creation.request, creation.parse)
-    return Ask(creation.operation_id, creation.request, parse, nonce=nonce)
+    return Ask(creation.operation_id, creation.request, parse, nonce=nonce, settling=again, answers=True)
 
 
 def _reusable(creation: Creation) -> Steps[Any]:
@@ -155,23 +172,30 @@ def marked_key_steps(creation: Creation, plain: WireRequest, nonce: str) -> Step
         return (yield _ask(creation, nonce))
     except OutcomeUnknownError as error:
         unknown = error
-    trace = traces.key_by_mark(creation.request, nonce)
-    recovered, found = yield from _remove(trace)
-    if creation.options.on_ambiguous != "recreate" or recovered == "none":
-        raise _told(unknown, recovered, nonce, found)
-    again = creation.clock.nonce()
-    second = evolve(creation, request=mark(plain, again) or plain)
-    try:
-        made = yield _ask(second, again)
-    except OutcomeUnknownError as error:
-        recovered, more = yield from _remove(traces.key_by_mark(second.request, again))
-        raise _told(error, recovered, again, (*found, *more)) from unknown
-    orphan = None if recovered == "revoked" else (yield from _late(trace, nonce))
-    return _with_orphan(made, orphan)
+    with in_doubt(unknown):
+        trace = traces.key_by_mark(creation.request, nonce)
+        recovered, found = yield from _remove(trace)
+        if creation.options.on_ambiguous != "recreate" or recovered == "none":
+            raise _told(unknown, recovered, nonce, found)
+        again = creation.clock.nonce()
+        second = evolve(creation, request=mark(plain, again) or plain)
+        try:
+            made = yield _ask(second, again, again=True)
+        except OutcomeUnknownError as error:
+            outcome, more = yield from _remove(traces.key_by_mark(second.request, again))
+            orphan = yield from _late(trace, nonce, recovered)
+            raise _told(error, outcome, again, (*found, *more), orphan) from error.__cause__
+        except TailscaleError as error:
+            if (orphan := (yield from _late(trace, nonce, recovered))) is None:
+                raise
+            raise _told(unknown, recovered, orphan, found) from error
+        return _with_orphan(made, (yield from _late(trace, nonce, recovered)))
 
 
-def _late(trace: Trace, nonce: str) -> Steps[str | None]:
+def _late(trace: Trace, nonce: str, recovered: str) -> Steps[str | None]:
     """Look once more for what the first attempt may have made meanwhile; return its mark when it is not found."""
+    if recovered == "revoked":
+        return None
     try:
         found = yield from trace.find()
         for identifier in found:
@@ -213,28 +237,46 @@ def _unmarked(creation: Creation) -> Steps[Any]:
     trace = traces.by_likeness(creation.operation_id, creation.request, creation.started)
     if trace is None:
         raise unknown
+    with in_doubt(unknown):
+        recovered, found = yield from _alike(trace)
+        if creation.options.on_ambiguous != "recreate" or not trace.removable or len(found) != 1:
+            raise _told(unknown, recovered, None, found)
+        try:
+            yield from trace.remove(found[0])
+        except TailscaleError:
+            raise _told(unknown, "none", None, found) from unknown.__cause__
+        try:
+            return (yield _ask(creation, again=True))
+        except OutcomeUnknownError as error:
+            recovered, found = yield from _alike(trace)
+            raise _told(error, recovered, None, found) from error.__cause__
+
+
+def _alike(trace: Trace) -> Steps[tuple[str, tuple[str, ...]]]:
+    """Name what may have been made; absence is believed at the second look."""
     try:
         found = yield from trace.find()
         if not found:
             yield Wait(SECOND_LOOK_SECONDS)
             found = yield from trace.find()
     except TailscaleError:
-        raise _told(unknown, "none", None, ()) from unknown.__cause__
-    if creation.options.on_ambiguous == "recreate" and trace.removable and len(found) == 1:
-        recovered, _ = yield from _remove(trace)
-        if recovered == "revoked":
-            return (yield _ask(creation))
-    raise _told(unknown, "none" if found else "not_found", None, found)
+        return "none", ()
+    return ("none" if found else "not_found"), found
 
 
 def _told(
-    unknown: OutcomeUnknownError, recovered: str, nonce: str | None, candidates: tuple[str, ...]
+    unknown: OutcomeUnknownError,
+    recovered: str,
+    nonce: str | None,
+    candidates: tuple[str, ...],
+    orphan: str | None = None,
 ) -> OutcomeUnknownError:
     error = OutcomeUnknownError(
         operation=unknown.operation,
         recovered=recovered,
         nonce=nonce,
         candidates=candidates,
+        possible_orphan=orphan,
         attempts=unknown.attempts,
         elapsed=unknown.elapsed,
     )

@@ -20,8 +20,8 @@ from tailscale_sdk._generated.models.preview_rule_matches_response import Previe
 from tailscale_sdk._generated.types import UnexpectedShape, WireRequest
 from tailscale_sdk.calls.resource import AsyncResource, Resource
 from tailscale_sdk.calls.settle import Settled, settle
-from tailscale_sdk.calls.steps import Ask, Steps, run, run_async
-from tailscale_sdk.errors import HuJSONError, PolicyError, PreconditionFailedError, TailscaleError
+from tailscale_sdk.calls.steps import Ask, Steps, in_doubt, run, run_async
+from tailscale_sdk.errors import APIStatusError, HuJSONError, PolicyError, TailscaleError
 from tailscale_sdk.policy import hujson
 from tailscale_sdk.transport.decode import NotJSON, load_json
 from tailscale_sdk.transport.reply import Reply
@@ -131,24 +131,36 @@ def set_steps(request: WireRequest, tailnet: str, max_retries: int) -> Steps[Any
     A repeat carries the same If-Match, so it cannot land twice; it is what makes the outcome certain, because the
     first request may still be on its way when the policy is read.
     """
-    write = Ask("setPolicyFile", request, parse_reply=read_document)
+    write = Ask("setPolicyFile", request, parse_reply=read_document, answers=True)
     try:
         return (yield write)
     except TailscaleError as error:
         if not getattr(error, "ambiguous", False):
             raise
         unclear = error
-    settled, stored = yield from _look(request, tailnet)
-    if settled is Settled.NOT_APPLIED and max_retries:
-        try:
-            return (yield evolve(write, settling=True))
-        except TailscaleError as error:
-            if not getattr(error, "ambiguous", False) and not isinstance(error, PreconditionFailedError):
-                raise
+    with in_doubt(unclear):
         settled, stored = yield from _look(request, tailnet)
+        if settled is Settled.NOT_APPLIED and max_retries:
+            try:
+                return (yield evolve(write, settling=True))
+            except TailscaleError as error:
+                if _is_refusal(error):
+                    raise
+            settled, stored = yield from _look(request, tailnet)
     if settled is Settled.APPLIED:
         return stored
     raise settled.error(unclear)
+
+
+# What says something of the credential, the version or the load, and nothing of the policy.
+_NO_VERDICTS = {401, 408, 412, 429}
+
+
+def _is_refusal(error: TailscaleError) -> bool:
+    """Tell whether the service will not have this policy, which holds for the one still on its way too."""
+    return (
+        isinstance(error, APIStatusError) and 400 <= error.status < 500 and error.status not in _NO_VERDICTS
+    )
 
 
 def _look(request: WireRequest, tailnet: str) -> Steps[tuple[Settled, PolicyDocument | None]]:

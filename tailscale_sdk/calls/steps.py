@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, TypeVar
 
 from attrs import evolve, frozen
@@ -30,7 +30,8 @@ class Ask:
         parse: reads decoded JSON.
         parse_reply: reads the reply itself.
         nonce: mark of a creation.
-        settling: it finds out what became of an unclear write, within a deadline of its own.
+        settling: it finds out what became of an unclear write, or repeats it, within a deadline of its own.
+        answers: what was read is what the caller gets; as a whole response where whole responses are asked for.
         unbroken: once sent it is waited for, even by a call that was cancelled.
     """
 
@@ -40,6 +41,7 @@ class Ask:
     parse_reply: Callable[[Reply], Any] | None = None
     nonce: str | None = None
     settling: bool = False
+    answers: bool = False
     unbroken: bool = False
 
 
@@ -81,9 +83,19 @@ class _Settling:
         return left
 
 
-def _narrowed(channel: Any, seconds: float) -> Any:
+def _narrowed(channel: Any, step: Ask, seconds: float) -> Any:
     options = evolve(channel.options, timeout=max(seconds, 0.001), timeout_chosen=True)
-    return evolve(channel, raw=False, options=options)
+    return evolve(channel, raw=channel.raw and step.answers, options=options)
+
+
+@contextlib.contextmanager
+def in_doubt(unclear: TailscaleError) -> Iterator[None]:
+    """Note on whatever stops the steps from outside that a write before it is still unclear."""
+    try:
+        yield
+    except STOPS as stop:
+        stop.add_note(str(unclear))
+        raise
 
 
 def run(channel: Channel, steps: Steps[T]) -> T:
@@ -109,7 +121,7 @@ def run(channel: Channel, steps: Steps[T]) -> T:
                 settling.left(step)
                 clock.sleep(step.seconds)
             else:
-                used = _narrowed(channel, settling.left(step)) if step.settling else channel
+                used = _narrowed(channel, step, settling.left(step)) if step.settling else channel
                 answer = used.call(
                     step.operation,
                     step.request,
@@ -146,7 +158,7 @@ async def run_async(channel: AsyncChannel, steps: Steps[T]) -> T:
                 settling.left(step)
                 await clock.async_sleep(step.seconds)
             else:
-                used = _narrowed(channel, settling.left(step)) if step.settling else channel
+                used = _narrowed(channel, step, settling.left(step)) if step.settling else channel
                 call = used.call(
                     step.operation,
                     step.request,

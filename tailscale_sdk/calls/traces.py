@@ -77,11 +77,17 @@ def _key_trace(request: WireRequest, matches: Callable[[Any], bool], *, removabl
     def find() -> Steps[tuple[str, ...]]:
         asked = list_tailnet_keys.build_request(tailnet, all=True)
         keys = yield Ask("listTailnetKeys", asked, list_tailnet_keys.parse_success, settling=True)
-        found = []
-        for key in _newest_first(keys)[:RECONCILE_READS] if _are_bare(keys) else keys:
+        found, reads = [], RECONCILE_READS
+        for key in _newest_first(keys):
             if key.id and _is_bare(key):
-                one = get_key.build_request(tailnet, key.id)
-                key = yield Ask("getKey", one, get_key.parse_success, settling=True)
+                if not reads:
+                    continue
+                reads -= 1
+                try:
+                    one = get_key.build_request(tailnet, key.id)
+                    key = yield Ask("getKey", one, get_key.parse_success, settling=True)
+                except NotFoundError:
+                    continue
             if key.id and not key.invalid and key.revoked is None and matches(key):
                 found.append(key.id)
         return tuple(found)
@@ -105,10 +111,6 @@ def _key_trace(request: WireRequest, matches: Callable[[Any], bool], *, removabl
 def _is_bare(key: Any) -> bool:
     """Tell whether an entry holds its id and next to nothing else, as older answers do."""
     return key.description is None and key.created is None
-
-
-def _are_bare(keys: Sequence[Any]) -> bool:
-    return any(_is_bare(key) for key in keys)
 
 
 def by_likeness(operation_id: str, request: WireRequest, started: datetime) -> Trace | None:
@@ -181,8 +183,9 @@ def _listing(operation_id: str, module: str, matches: Callable[[Any, Any], bool]
 
 
 def _invited(item: Any, sent: Any) -> bool:
-    emails = {entry.get("email") for entry in sent if isinstance(entry, dict)}
-    return item.email in emails or (item.email is None and None in emails)
+    """Compare addresses; an invite that is not mailed has none, or an empty one."""
+    emails = {(entry.get("email") or "").lower() for entry in sent if isinstance(entry, dict)}
+    return (item.email or "").lower() in emails
 
 
 _LIKENESS: dict[str, Callable[[WireRequest, datetime], Trace]] = {
