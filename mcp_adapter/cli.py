@@ -232,16 +232,23 @@ def _serve(options: argparse.Namespace) -> None:
     environ = dict(os.environ)
     os.environ.update(_LIBRARY_SETTINGS)
     http = _http_settings(options, environ)
-    with settings_of(options, environ, replicas=http.replicas if http else 1) as settings:
+    with contextlib.ExitStack() as stack:
+        ready: Any = None
+        if http is not None:
+            from mcp_adapter.http import prepare
+
+            ready = stack.enter_context(prepare(http))
+        replicas = http.replicas if http is not None else 1
+        settings = stack.enter_context(settings_of(options, environ, replicas=replicas))
         for name in _SECRETS:
             os.environ.pop(name, None)
         settings = _narrowed(options, settings)
-        if http is not None:
+        if ready is not None:
             from mcp_adapter.http import run_http
 
             gc.freeze()
             gc.enable()
-            run_http(settings, http)
+            run_http(settings, ready)
             return
         from mcp_adapter.server import build_server
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,20 +58,50 @@ class Application:
     admission: Admission
 
 
-def local_state(settings: Settings, http: HttpSettings) -> Any:
-    """Return the local state all calls of this process share, with plans where the replicas share them.
+@frozen
+class Prepared:
+    """Hold what can be refused before anything else is done.
+
+    Attributes:
+        http: what the operator decided.
+        listeners: open sockets, all on one port.
+        context: of TLS; None without.
+        plans: store that replicas share; None for the state directory.
+    """
+
+    http: HttpSettings
+    listeners: list[socket.socket]
+    context: ssl.SSLContext | None
+    plans: Any
+
+
+@contextmanager
+def prepare(http: HttpSettings) -> Iterator[Prepared]:
+    """Open what is served on, until the context ends.
 
     Raises:
-        ConfigurationError: plans cannot be kept there.
+        WrongUse: an address cannot be had, or certificate and key cannot be used.
+        ConfigurationError: plans cannot be kept where they should.
     """
+    context = tls_context(*http.certificate) if http.certificate else None
+    with ExitStack() as stack:
+        plans = None
+        if http.plan_store is not None:
+            from tailscale_sdk.changes.redis_store import RedisPlanStore
+
+            plans = stack.enter_context(RedisPlanStore(http.plan_store, prefix=PLAN_PREFIX))
+        listeners = open_sockets(http)
+        for listener in listeners:
+            stack.callback(listener.close)
+        yield Prepared(http, listeners, context, plans)
+
+
+def local_state(settings: Settings, plans: Any) -> Any:
+    """Return the local state all calls of this process share, with plans where the replicas share them."""
     from tailscale_sdk.changes import LocalState
 
     state = settings.make_state() if settings.make_state is not None else LocalState()
-    if http.plan_store is None:
-        return state
-    from tailscale_sdk.changes.redis_store import RedisPlanStore
-
-    return LocalState(state.directory, plans=RedisPlanStore(http.plan_store, prefix=PLAN_PREFIX))
+    return state if plans is None else LocalState(state.directory, plans=plans)
 
 
 async def build_application(
@@ -172,12 +205,10 @@ def with_token(http: HttpSettings, directory: Path) -> tuple[HttpSettings, Path 
     return evolve(http, tokens=(token,)), path
 
 
-async def _serve(settings: Settings, http: HttpSettings, announce: Callable[[str], None]) -> None:
-    state = local_state(settings, http)
-    http, path = with_token(http, state.directory.path)
-    context = tls_context(*http.certificate) if http.certificate else None
-    listeners = open_sockets(http)
-    port = int(listeners[0].getsockname()[1])
+async def _serve(settings: Settings, ready: Prepared, announce: Callable[[str], None]) -> None:
+    state = local_state(settings, ready.plans)
+    http, path = with_token(ready.http, state.directory.path)
+    port = int(ready.listeners[0].getsockname()[1])
     try:
         served = await build_application(settings, http, port=port, state=state)
         name = http.host.strip("[]")
@@ -188,27 +219,26 @@ async def _serve(settings: Settings, http: HttpSettings, announce: Callable[[str
                 announce(f"the bearer token for clients is in {path}")
             announce(f"serving {http.scheme}://{host}:{port}{PATH}")
 
-        server = HttpServer(server_config(served.app, http, context), served.admission, say)
-        await server.serve(sockets=listeners)
+        server = HttpServer(server_config(served.app, http, ready.context), served.admission, say)
+        await server.serve(sockets=ready.listeners)
     finally:
-        for listener in listeners:
-            listener.close()
         state.close()
 
 
-def run_http(settings: Settings, http: HttpSettings) -> None:
+def run_http(settings: Settings, ready: Prepared) -> None:
     """Serve over HTTP until a signal comes.
 
     Args:
         settings: what the operator decided, whatever the transport.
-        http: what the operator decided for HTTP.
+        ready: what is served on.
 
     Raises:
-        WrongUse: it cannot be served like that.
+        WrongUse: no token can be kept.
+        ExposureError: a flag names a domain that does not exist.
     """
 
     def announce(line: str) -> None:
         sys.stderr.write(f"tailscale-mcp: {line}\n")
         sys.stderr.flush()
 
-    asyncio.run(_serve(settings, http, announce))
+    asyncio.run(_serve(settings, ready, announce))

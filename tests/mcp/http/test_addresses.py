@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from mcp_adapter.exposure import Exposure
 from mcp_adapter.flags import WrongUse
 from mcp_adapter.origins import AddressError, Addresses, AddressGuard, host_values, origin_values
 from tailscale_sdk.testing import FakeTailnet
@@ -22,6 +23,14 @@ from tests.mcp.http.serving import (
 )
 
 ALLOWED_HOST, ALLOWED_ORIGIN = "mcp.example.com", "https://app.example.com"
+
+
+@pytest.fixture(scope="module")
+def shared(shared_tailnet: FakeTailnet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Run a server that is quickly asked: it has one tool."""
+    settings = tailnet_settings(shared_tailnet, exposure=Exposure(toolsets=frozenset({"contacts"})))
+    with serving(settings, http_settings(), tmp_path_factory.mktemp("one-tool")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
