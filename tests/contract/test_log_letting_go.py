@@ -18,6 +18,7 @@ from tests.contract.log_reading import AT_ONCE_SECONDS, BODY, KEY, WINDOW, place
 from tests.contract.log_server import LogServer, silent, whole
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("way", ["with", "close", "forgotten", "error"])
 def test_leaving_a_stream_early_frees_socket_and_slot(way: str) -> None:
     with (
@@ -42,6 +43,7 @@ def test_leaving_a_stream_early_frees_socket_and_slot(way: str) -> None:
         assert len(list(again)) == 40
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("way", ["with", "close", "forgotten", "cancelled", "cancelled reading"])
 async def test_leaving_an_asynchronous_stream_early_frees_socket_and_slot(way: str) -> None:
     with LogServer(silent(BODY, place_of(20)), whole(BODY)) as server:

@@ -209,6 +209,7 @@ def test_another_kind_is_named_with_its_place(
         b'{"logs":[{}{}]}',
         b'{"logs":[\\"{}]}',
         b'{"logs" 1:[{}]}',
+        b'{"\\x":[{}]}',
         b'{"logs":x[{}]}',
         b'["logs":[{}]]',
         b'{"logs":[{}]}{}',
