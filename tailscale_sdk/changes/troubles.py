@@ -49,6 +49,7 @@ _BY_SQLITE: Mapping[str, str] = {
     "SQLITE_NOTADB": _DAMAGED,
     # What Python raises itself, for text that is no text any more.
     "OperationalError": _DAMAGED,
+    "UnicodeDecodeError": _DAMAGED,
 }
 
 
@@ -68,7 +69,8 @@ def explained(path: Path) -> Iterator[None]:
         told = _BY_ERRNO.get(problem.errno) or f"{problem.strerror or 'it cannot be used'}: {_ELSEWHERE[3:]}"
         code = errno.errorcode.get(problem.errno or 0)
         raise StateError(f"{path}: {told}", code=code) from problem
-    except sqlite3.Error as problem:
+    except (sqlite3.Error, UnicodeDecodeError) as problem:
+        # SQLite quotes a damaged schema in its message, which Python then cannot read.
         name = getattr(problem, "sqlite_errorname", None) or type(problem).__name__
         told = next((text for start, text in _BY_SQLITE.items() if name.startswith(start)), _FAILING)
         raise StateError(f"{path}: {told} ({name})", code=name) from problem

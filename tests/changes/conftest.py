@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,9 +29,23 @@ def clock() -> Clock:
     return Clock()
 
 
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Return a folder in memory where the system has one: a killed process loses nothing there either."""
+    memory = Path("/dev/shm")  # noqa: S108  # a folder of its own is made in it
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield Path(folder)
+
+
 @pytest.fixture
-def state(tmp_path: Path) -> StateDirectory:
-    return StateDirectory(tmp_path / "state")
+def scratch() -> Iterator[Path]:
+    with scratch_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def state(scratch: Path) -> StateDirectory:
+    return StateDirectory(scratch / "state")
 
 
 @pytest.fixture
