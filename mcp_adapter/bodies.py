@@ -109,6 +109,8 @@ def look_at(body: bytes) -> Message:
     number = single.get("id")
     request_id = number if isinstance(number, int | str) and not isinstance(number, bool) else None
     _check_shape(content, len(body), request_id)
+    if "id" in single and request_id is None:
+        raise BadBody(400, "the id of a request is a text or an integer")
     method, parameters = single.get("method"), single.get("params")
     tool = parameters.get("name") if method == "tools/call" and isinstance(parameters, dict) else None
     return Message(

@@ -14,6 +14,7 @@ from mcp_adapter.caller_scopes import READ, SCOPES
 from mcp_adapter.limits import STRANGERS, Allowance, Busy, Callers, address_block
 from mcp_adapter.principal import principal_of
 
+PATH = "/mcp"
 _CLOSE = ((b"connection", b"close"),)
 _WITHOUT_TOKEN = (b"authorization", b"Bearer ***")
 
@@ -80,7 +81,7 @@ class CallerGate:
         ]
         scope = {**scope, "headers": headers}
         tool = None
-        if scope["method"] == "POST":
+        if scope["method"] == "POST" and scope["path"] == PATH:
             try:
                 body = await read_body(receive)
                 message = look_at(body)

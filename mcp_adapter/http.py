@@ -19,7 +19,7 @@ from starlette.middleware.cors import CORSMiddleware
 from mcp_adapter.admission import Admission
 from mcp_adapter.caller_scopes import require_scopes_by_effect
 from mcp_adapter.flags import WrongUse
-from mcp_adapter.gate import CallerGate, Challenge
+from mcp_adapter.gate import PATH, CallerGate, Challenge
 from mcp_adapter.health import Health
 from mcp_adapter.http_settings import HttpSettings
 from mcp_adapter.limits import Allowance
@@ -32,7 +32,6 @@ from mcp_adapter.tokens import StaticTokens, own_token
 from tailscale_sdk import redact
 from tailscale_sdk.errors import StateError
 
-PATH = "/mcp"
 PLAN_PREFIX = "tailscale-mcp:plan:"
 _METADATA = "/.well-known/oauth-protected-resource"
 # What a page of an allowed origin may send and read.

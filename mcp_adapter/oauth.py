@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from attrs import frozen
 from fastmcp.server.auth import AccessToken, RemoteAuthProvider
 from fastmcp.server.auth.providers.jwt import JWTVerifier
-from pydantic import AnyHttpUrl
 
 from mcp_adapter.caller_scopes import READ, SCOPES
 from mcp_adapter.flags import WrongUse
@@ -159,9 +158,11 @@ def resource_server(
         public_url: origin under which clients reach this server.
         http_client: fetches the issuer's keys.
     """
+    # As text: a URL object would end in a slash that the issuer's own name may not have.
+    issuers: list[Any] = [settings.issuer]
     return RemoteAuthProvider(
         token_verifier=IssuedTokens(settings, http_client=http_client),
-        authorization_servers=[AnyHttpUrl(settings.issuer)],
+        authorization_servers=issuers,
         base_url=public_url,
         scopes_supported=list(SCOPES),
         challenge_scopes=[READ],

@@ -117,13 +117,20 @@ def serving(
         state.close()
 
 
-def message(method: str, parameters: Mapping[str, Any] | None = None, *, era: str, number: int = 1) -> bytes:
-    """Write a request of either era."""
+def message(
+    method: str,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    era: str,
+    number: int = 1,
+    asking: bool = False,
+) -> bytes:
+    """Write a request of either era; of a client that can ask its user, where the era lets it say so."""
     content = dict(parameters or {})
     if era == "auto":
         content["_meta"] = {
             "io.modelcontextprotocol/protocolVersion": MODERN,
-            "io.modelcontextprotocol/clientCapabilities": {},
+            "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}} if asking else {},
             "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
         }
     return json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": content}).encode()
@@ -153,12 +160,13 @@ def ask(
     era: str = "legacy",
     token: str | None = TOKEN,
     headers: Mapping[str, str] | None = None,
+    asking: bool = False,
 ) -> httpx.Response:
     """Send one request and return its answer."""
     name = (parameters or {}).get("name")
     return client.post(
         running.url,
-        content=message(method, parameters, era=era),
+        content=message(method, parameters, era=era, asking=asking),
         headers={**headers_of(era, method, name, token=token), **(headers or {})},
     )
 
