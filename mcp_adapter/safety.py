@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,7 +69,7 @@ async def write(
     entry, options = call.entry, call.options
     engine = runtime.changes(profile)
     prepared = runtime.client(profile).prepare(entry["operation"], **call.arguments)
-    _check_secret(runtime, call)
+    await _check_secret(runtime, call)
     expected = digest(prepared)
     secrets = {name: prepared.arguments[name] for name in prepared.secret_fields}
     plan_id = options.confirm
@@ -130,14 +131,15 @@ def _check_skipped(plan: Any) -> None:
         raise Refused("refused", f"not done: {item.reason}", target=item.target.id)
 
 
-def _check_secret(runtime: Runtime, call: CheckedCall) -> None:
+async def _check_secret(runtime: Runtime, call: CheckedCall) -> None:
     """Refuse, before anything is made, what would answer a secret that cannot be handed over.
 
     Raises:
         Refused: callers are elsewhere, and the secret may not be shown.
+        StateError: this machine cannot write the file it would be put in.
     """
     once, settings = call.entry.get("once"), runtime.settings
-    if not once:
+    if not once or call.options.dry_run:
         return
     if settings.over_http and not call.options.reveal:
         raise Refused(
@@ -145,3 +147,5 @@ def _check_secret(runtime: Runtime, call: CheckedCall) -> None:
             "nothing was created: over HTTP no file is written, so its secret would be lost",
             "the operator can start the server with --reveal-secrets; then call with reveal=true",
         )
+    if not call.options.reveal:
+        await asyncio.to_thread(runtime.state().directory.check_writable, "secrets")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -28,6 +29,7 @@ from tailscale_sdk.policy import hujson
 from tailscale_sdk.transport.again import STOPS
 
 Progress = Callable[[int, int], None]
+_log = logging.getLogger("tailscale_sdk.changes")
 
 
 @define
@@ -121,7 +123,20 @@ def applying_steps(
             broken = f"not begun: item {index} ended as {report.outcome}"
         if progress is not None:
             progress(index + 1, len(guarded))
+    yield Local(lambda: _tidy(context))
     return ChangeReport(work.change_id, tuple(reports))
+
+
+def _tidy(context: Context) -> None:
+    """Drop what is older than is kept, but nothing an open change may need."""
+    state = context.state
+    in_use = {entry.base for entry in state.journal.open_entries() if entry.base}
+    try:
+        state.preimages.purge()
+        state.versions.purge(context.shelf, in_use=in_use)
+    except StateError as error:
+        # The change is done; old versions lying about are no reason to call it a failure.
+        _log.warning("old pre-images were not dropped: %s", error)
 
 
 def _rebuild(
@@ -160,11 +175,18 @@ def _apply_item(work: _Work, index: int, item: PlannedItem) -> Steps[ItemReport]
     try:
         report = yield from _send(work, item, report)
     except STOPS as stop:
-        work.journal.advance(entry, "unknown", error=type(stop).__name__)
-        _audit(work, item, evolve(report, outcome="unknown"))
+        _note_stop(work, item, report, stop)
         raise
     closed: ItemReport = yield Local(lambda: _close(work, item, report))
     return evolve(closed, requests=work.requests)
+
+
+def _note_stop(work: _Work, item: PlannedItem, report: ItemReport, stop: BaseException) -> None:
+    """Note, without waiting for anything, that the caller is gone; what was noted before stays true."""
+    entries = work.journal.entries(work.change_id)
+    if any(entry.id == report.journal and entry.state == "sending" for entry in entries):
+        work.noted(report, "unknown", type(stop).__name__).work()
+    _audit(work, item, evolve(report, outcome="unknown"))
 
 
 def _moved(work: _Work, item: PlannedItem) -> Steps[str | None]:
@@ -194,7 +216,7 @@ def _begin(work: _Work, index: int, item: PlannedItem) -> int:
         plan_id=work.plan_id,
         item=index,
         operation=item.call.operation_id,
-        target=item.target.id,
+        target=item.target.key,
         base=item.base,
         digest=item.call.digest(),
         nonce=item.call.nonce,
@@ -214,7 +236,7 @@ def _keep(work: _Work, index: int, item: PlannedItem, entry: int) -> None:
         version = state.versions.keep(
             text,
             etag=item.base,
-            tailnet=work.context.tailnet,
+            tailnet=work.context.shelf,
             actor=work.principal,
             reason=f"before change {work.change_id}",
         ).name
@@ -224,7 +246,7 @@ def _keep(work: _Work, index: int, item: PlannedItem, entry: int) -> None:
         change_id=work.change_id,
         item=index,
         operation=item.call.operation_id,
-        target=item.target.id,
+        target=item.target.key,
         content={"before": before, "after": after, "arguments": arguments, "version": version},
         inverse=None if item.inverse is None else inverse_record(item.inverse),
     )
@@ -361,7 +383,7 @@ def _audit(work: _Work, item: PlannedItem, report: ItemReport) -> None:
             "change": work.change_id,
             "operation": item.call.operation_id,
             "effect": OPERATIONS[item.call.operation_id].effect,
-            "target": item.target.id,
+            "target": item.target.key,
             "before": hash_of(item.before) if item.before is not None else None,
             "after": hash_of(report.after) if report.after is not None else None,
             "outcome": report.outcome,

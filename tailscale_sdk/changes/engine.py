@@ -50,6 +50,7 @@ class _Engine:
             sending=lambda call: sending_steps(call, channel.options, clock),
             now=clock.now,
             state=self.state,
+            key_id=client.own_key_id,
         )
 
     def _planning(

@@ -31,6 +31,11 @@ class Target:
     name: str | None = None
     address: str | None = None
 
+    @property
+    def key(self) -> str:
+        """Return what tells this target from every other one."""
+        return f"{self.kind}:{self.id}"
+
 
 @frozen
 class Inverse:

@@ -44,6 +44,7 @@ class Context:
         sending: returns the steps that send a prepared call.
         now: wall clock with a zone.
         state: what this machine keeps.
+        key_id: id of the credential, where it tells.
     """
 
     tailnet: str
@@ -52,6 +53,13 @@ class Context:
     sending: Callable[[PreparedCall], Steps[Any]]
     now: Callable[[], datetime]
     state: LocalState
+    key_id: str | None = None
+
+    @property
+    def shelf(self) -> str:
+        """Return the name under which policy versions are kept; the credential's own tailnet has none."""
+        own = f"{self.profile}@{self.key_id}" if self.key_id else self.profile
+        return own if self.tailnet == "-" else self.tailnet
 
 
 def reading_steps(context: Context, reading: Reading, tailnet: str) -> Steps[dict[str, Any]]:

@@ -127,5 +127,5 @@ def undo_calls(context: Context, change_id: str) -> Steps[tuple[PreparedCall, ..
 def _arguments(context: Context, image: Preimage) -> Mapping[str, Any]:
     arguments = {**image.inverse["arguments"], "tailnet": context.tailnet}
     if image.inverse["operation_id"] == "setPolicyFile":
-        arguments["policy"] = context.state.versions.read(image.content["version"], context.tailnet).text
+        arguments["policy"] = context.state.versions.read(image.content["version"], context.shelf).text
     return arguments
