@@ -205,12 +205,15 @@ def read_document(reply: Reply) -> PolicyDocument:
 
     Raises:
         NotJSON: a foreign page answered, or the text is cut.
+        UnexpectedShape: it is no object.
     """
     text = reply.body.decode("utf-8")
     try:
-        hujson.parse(text)
+        kind = hujson.parse(text).kind
     except HuJSONError as problem:
-        raise NotJSON(cut=problem.offset >= len(text.rstrip())) from problem
+        raise NotJSON(cut=0 < len(text.rstrip()) <= problem.offset) from problem
+    if kind != "object":
+        raise UnexpectedShape("$", expected="object", found=kind)
     return _document(text, reply)
 
 

@@ -25,6 +25,7 @@ from tailscale_sdk.transport.pacing import Pacing
 from tailscale_sdk.transport.reply import Reply
 from tailscale_sdk.transport.tokens import ENDPOINT, AsyncTokenSource, refuse_token
 from tailscale_sdk.transport.wire import (
+    BODILESS,
     AsyncWire,
     AttemptFailed,
     PhaseTimeouts,
@@ -150,6 +151,9 @@ class AsyncConnection:
 
     async def _read(self, response: httpx.Response, cap: int, operation: str) -> Reply:
         headers = lower_headers(response)
+        if response.status_code in BODILESS:
+            # Closed unread, the connection is not used again: a body all the same would be taken for the next answer.
+            return Reply(response.status_code, headers, b"")
         try:
             body = await self._collect(response, headers, cap)
         except httpx.HTTPError as error:

@@ -30,6 +30,7 @@ from tailscale_sdk.transport.retry import (
     GIVE_UP,
     Decision,
     Failure,
+    Nature,
     decide,
     nature_of_status,
     parse_retry_after,
@@ -82,6 +83,8 @@ class CallContext(Generic[T]):
     replayed: bool = False
     # An earlier attempt may have been carried out, so what comes now may be its echo.
     unclear: bool = False
+    # Likewise after a 503, which what stands before the service may say of a request that got through.
+    turned_away: bool = False
     # A damaged answer was asked for again; it is not a second time.
     once_spent: bool = False
     last_cost: int = 0
@@ -112,7 +115,7 @@ class CallContext(Generic[T]):
         self.status = reply.status
         if 200 <= reply.status < 300:
             return reply
-        if reply.status == 404 and self.operation.http_method == "DELETE" and self.unclear:
+        if reply.status == 404 and self.operation.http_method == "DELETE" and self._may_echo:
             return evolve(reply, body=b"", already_absent=True)
         error, failure = self._refusal(reply, clock)
         if reply.status == 401 and renewable and not self.replayed:
@@ -130,7 +133,7 @@ class CallContext(Generic[T]):
             "required_scopes": operation.scopes,
             "scopes_mode": operation.scopes_mode,
             "request_id": reply.headers.get("x-request-id") or reply.headers.get("request-id"),
-            "ambiguous": self._may_have_acted(nature == "ambiguous"),
+            "ambiguous": self._may_have_acted(nature),
             "body": reply.body,
         }
         if 300 <= reply.status < 400:
@@ -169,8 +172,15 @@ class CallContext(Generic[T]):
         )
         return AttemptFailed(error, Failure("ambiguous", status=reply.status, once=cut, repeatable=cut))
 
-    def _may_have_acted(self, ambiguous: bool) -> bool:
-        return self.operation.retry_class != "SAFE" and (ambiguous or self.unclear)
+    @property
+    def _may_echo(self) -> bool:
+        """Tell whether a refusal may be the echo of an earlier attempt."""
+        return self.unclear or self.turned_away
+
+    def _may_have_acted(self, nature: Nature) -> bool:
+        if self.operation.retry_class == "SAFE":
+            return False
+        return nature == "ambiguous" or (self._may_echo if nature == "permanent" else self.unclear)
 
     def next_step(self, failed: AttemptFailed, clock: Clock, pacing: Pacing) -> Decision:
         """Decide what follows a failed attempt, pay for it, and let the other calls know of a 429."""
@@ -188,6 +198,7 @@ class CallContext(Generic[T]):
             once_spent=self.once_spent,
         )
         self.unclear = self.unclear or failure.nature == "ambiguous"
+        self.turned_away = self.turned_away or failure.status == 503
         self.once_spent = self.once_spent or failure.once
         if failure.status == 429:
             asked = decision.wait if failure.retry_after is None else failure.retry_after
@@ -212,7 +223,7 @@ class CallContext(Generic[T]):
         known = {
             "attempts": self.attempts,
             "elapsed": elapsed,
-            "ambiguous": self._may_have_acted(ambiguous),
+            "ambiguous": self._may_have_acted(failed.failure.nature),
         }
         for name, value in known.items():
             if hasattr(error, name):

@@ -25,6 +25,7 @@ from tailscale_sdk.transport.pacing import Pacing
 from tailscale_sdk.transport.reply import Reply
 from tailscale_sdk.transport.tokens import ENDPOINT, TokenSource, refuse_token
 from tailscale_sdk.transport.wire import (
+    BODILESS,
     AttemptFailed,
     DeadlinePassed,
     PhaseTimeouts,
@@ -149,6 +150,9 @@ class Connection:
 
     def _read(self, response: httpx.Response, deadline: float, cap: int, operation: str) -> Reply:
         headers = lower_headers(response)
+        if response.status_code in BODILESS:
+            # Closed unread, the connection is not used again: a body all the same would be taken for the next answer.
+            return Reply(response.status_code, headers, b"")
         try:
             body = self._collect(response, headers, deadline, cap)
         except httpx.HTTPError as error:
@@ -169,7 +173,10 @@ class Connection:
                 if not body.feed(chunk):
                     break
                 late = self.clock.monotonic() >= deadline
-        except httpx.HTTPError:
+        except httpx.HTTPError as error:
+            if isinstance(error, httpx.ReadTimeout) and self.clock.monotonic() > deadline:
+                # The timeout of a read is set when the body begins: dripping, it outlasts the call.
+                raise DeadlinePassed from None
             if not isinstance(body, ErrorBody):
                 raise
         return body.finish()

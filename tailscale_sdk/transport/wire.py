@@ -33,6 +33,9 @@ from tailscale_sdk.transport.retry import Failure, Nature
 USER_AGENT = f"tailscale-sdk-python/{__version__} python/{platform.python_version()}"
 # httpcore and h11 report a connection that ended too early as a protocol error: only the words tell.
 _CUT_OFF = re.compile(r"disconnected without|peer closed connection")
+_FLOODED = re.compile(r"buffer too long")
+# Answers that never have a body.
+BODILESS = frozenset({204, 304})
 Wire = httpx.BaseTransport
 AsyncWire = httpx.AsyncBaseTransport
 W = TypeVar("W")
@@ -248,11 +251,14 @@ def failure_of(error: Exception, host: str, operation: str, *, answered: bool) -
         )
     text = f"{operation}: the connection to {host} broke off before the answer was complete"
     phase = "write" if isinstance(error, httpx.WriteError) else "read"
+    flooded = False
     if isinstance(error, httpx.RemoteProtocolError) and not _CUT_OFF.search(str(error)):
-        text, phase = f"{operation}: what {host} answered is not HTTP", "protocol"
+        flooded, phase = _FLOODED.search(str(error)) is not None, "protocol"
+        text = f"{operation}: what {host} answered {'has too large a head' if flooded else 'is not HTTP'}"
     broken = APIConnectionError(text, operation=operation, phase=phase, ambiguous=True)
     at_once = phase == "read" and not answered
-    return AttemptFailed(broken, Failure("ambiguous", at_once=at_once, once=phase == "protocol"))
+    failure = Failure("ambiguous", at_once=at_once, once=phase == "protocol", repeatable=not flooded)
+    return AttemptFailed(broken, failure)
 
 
 def too_large(cap: int, operation: str) -> AttemptFailed:

@@ -20,7 +20,7 @@ from tailscale_sdk import (
     PreconditionFailedError,
     Tailscale,
 )
-from tailscale_sdk.testing import FakeTailnet
+from tailscale_sdk.testing import FakeTailnet, no_sleep
 from tailscale_sdk.testing.policy_text import UNTOUCHED, policy_etag
 from tests.contract.policy_talk import ETAG, NEW, TEXT, Client, Reaction, Wire, answer
 
@@ -151,12 +151,22 @@ async def test_details_that_hold_no_text(
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"acls": "\xff"}', b"<html>hello</html>", b"", TEXT[:40].encode(), b"[1 2]"]
+    "body", [b'{"acls": "\xff"}', b"<html>hello</html>", b"", TEXT[:40].encode(), b"[1 2]", b"[]", b"null"]
 )
 async def test_an_answer_that_is_no_policy(scripted: Callable[..., Client], body: bytes) -> None:
     error = await scripted(answer(body=body)).refusal("get")
     assert isinstance(error, DecodeError)
     assert (error.operation, error.status, error.bytes_read) == ("getPolicyFile", 200, len(body))
+
+
+@pytest.mark.parametrize("body, requests", [(b"", 1), (b"\n", 1), (b"[]", 1), (TEXT[:40].encode(), 2)])
+async def test_only_the_beginning_of_a_policy_is_asked_for_again(
+    scripted: Callable[..., Client], body: bytes, requests: int
+) -> None:
+    client = scripted(*[answer(body=body)] * 2, max_retries=3)
+    with no_sleep():
+        assert isinstance(await client.refusal("get"), DecodeError)
+    assert len(client.wire.seen) == requests
 
 
 # --- set ----------------------------------------------------------------------------------------

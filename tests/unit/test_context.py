@@ -30,11 +30,14 @@ from tailscale_sdk.errors import (
     TailscaleError,
 )
 from tailscale_sdk.models import Device
+from tailscale_sdk.transport.budget import RetryBudget
 from tailscale_sdk.transport.channel import reader
 from tailscale_sdk.transport.clock import Clock
 from tailscale_sdk.transport.context import CallContext, find_operation, host_of, operation_of, raw_reply
+from tailscale_sdk.transport.gate import Gate
 from tailscale_sdk.transport.hooks import Hooks
 from tailscale_sdk.transport.options import Options
+from tailscale_sdk.transport.pacing import Pacing
 from tailscale_sdk.transport.reply import Reply
 from tailscale_sdk.transport.retry import Failure, RetryClass
 from tailscale_sdk.transport.wire import AttemptFailed, Target, too_large
@@ -199,20 +202,34 @@ def test_nothing_but_401_is_replayed() -> None:
 # --- what an earlier attempt may have done ------------------------------------------------------
 
 
+@pytest.mark.parametrize("earlier", ["unclear", "turned_away"])
 @pytest.mark.parametrize("operation", ["deleteDevice", "deleteKey", "deleteWebhook"])
-def test_nothing_left_to_delete_is_success_after_an_unclear_attempt(operation: str) -> None:
-    made = call(operation, unclear=True)
+def test_nothing_left_to_delete_is_success_after_an_unclear_attempt(operation: str, earlier: str) -> None:
+    made = call(operation, **{earlier: True})
     reply = made.judge(Reply(404, {"a": "b"}, b'{"message": "no such device"}'), CLOCK)
     assert reply == Reply(404, {"a": "b"}, b"", already_absent=True)
     assert reader(None, None)(reply) is None
     assert isinstance(refusal(call(operation), 404).error, NotFoundError)
-    assert isinstance(refusal(call(operation, unclear=True), 403).error, PermissionDeniedError)
+    assert isinstance(refusal(call(operation, **{earlier: True}), 403).error, PermissionDeniedError)
 
 
+@pytest.mark.parametrize("earlier", ["unclear", "turned_away"])
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 412, 422])
-def test_a_refusal_may_be_the_echo_of_our_own_success(status: int) -> None:
-    assert refusal(call("setDeviceTags", unclear=True), status).error.ambiguous  # type: ignore[attr-defined]
-    assert not refusal(call("getDevice", unclear=True), status).error.ambiguous  # type: ignore[attr-defined]
+def test_a_refusal_may_be_the_echo_of_our_own_success(status: int, earlier: str) -> None:
+    for operation, echo in (("setDeviceTags", True), ("getDevice", False)):
+        made = call(operation, **{earlier: True})
+        failed = refusal(made, status)
+        final: Any = made.final(failed, CLOCK)
+        assert (failed.error.ambiguous, final.ambiguous) == (echo, echo)  # type: ignore[attr-defined]
+
+
+def test_another_503_is_no_echo() -> None:
+    made = call("setDeviceTags")
+    for _ in range(2):
+        failed = refusal(made, 503)
+        made.next_step(failed, CLOCK, Pacing(RetryBudget(None), Gate()))
+    final: Any = made.final(failed, CLOCK)
+    assert (made.turned_away, final.ambiguous) == (True, False)
 
 
 # --- reading the value --------------------------------------------------------------------------
