@@ -308,6 +308,7 @@ def test_a_thousand_fields_take_less_than_a_second() -> None:
     large = published()
     fields = {f"field{number}": text() for number in range(1000)}
     machine(large)["properties"].update(fields)
-    start = time.perf_counter()
+    # Of this thread's own work: a busy machine makes nothing slower here.
+    start = time.thread_time()
     assert compare(large, large) == []
-    assert time.perf_counter() - start < 1.0
+    assert time.thread_time() - start < 1.0

@@ -33,32 +33,31 @@ def test_a_path_leads_to_a_value_or_to_nothing(path: str, value: Any) -> None:
     assert value_at(item, path) == value
 
 
-def ago(**elapsed: float) -> str:
-    # Half a unit more than asked for: the seconds until the column is read change nothing.
-    return (datetime.now(UTC) - timedelta(**elapsed)).isoformat()
+# Half a unit more than is shown: the moment between making and reading changes nothing.
+@pytest.mark.parametrize(
+    "elapsed, shown",
+    [
+        (timedelta(seconds=30), "0m"),
+        (timedelta(minutes=5.5), "5m"),
+        (timedelta(hours=3.5), "3h"),
+        (timedelta(hours=23.5), "23h"),
+        (timedelta(days=12.5), "12d"),
+        (timedelta(days=-1), "0m"),
+    ],
+)
+def test_seen_says_how_long_ago(elapsed: timedelta, shown: str) -> None:
+    last = (datetime.now(UTC) - elapsed).isoformat()
+    assert column({"lastSeen": last}, "seen") == shown
+    assert column({"lastSeen": last, "connectedToControl": "yes"}, "seen") == shown
+    assert column({"lastSeen": last, "connectedToControl": True}, "seen") == "on"
 
 
 @pytest.mark.parametrize(
-    "device, shown",
-    [
-        ({"connectedToControl": True, "lastSeen": ago(days=3)}, "on"),
-        ({"connectedToControl": "yes", "lastSeen": ago(minutes=5.5)}, "5m"),
-        ({"lastSeen": ago(seconds=30)}, "0m"),
-        ({"lastSeen": ago(hours=3.5)}, "3h"),
-        ({"lastSeen": ago(hours=23.5)}, "23h"),
-        ({"lastSeen": ago(days=12.5)}, "12d"),
-        ({"lastSeen": ago(days=-1)}, "0m"),
-        ({"lastSeen": "0001-01-01T00:00:00Z"}, None),
-        ({"lastSeen": ""}, None),
-        ({"lastSeen": "soon"}, None),
-        ({"lastSeen": "2026-06-30T12:00:00"}, None),
-        ({"lastSeen": 17}, None),
-        ({"lastSeen": None}, None),
-        ({}, None),
-    ],
+    "last", ["0001-01-01T00:00:00Z", "", "soon", "2026-06-30T12:00:00", 17, None], ids=repr
 )
-def test_seen(device: dict[str, Any], shown: str | None) -> None:
-    assert column(device, "seen") == shown
+def test_seen_is_left_out_where_it_is_not_known(last: Any) -> None:
+    assert column({"lastSeen": last}, "seen") is None
+    assert column({}, "seen") is None
 
 
 @pytest.mark.parametrize(
