@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping
@@ -15,9 +16,9 @@ from tailscale_sdk.calls.steps import Ask, Local, Steps
 from tailscale_sdk.changes.journal import Journal, State
 from tailscale_sdk.changes.model import ChangeReport, Check, Guard, Inverse, ItemReport, PlannedItem
 from tailscale_sdk.changes.planning import Context, apply_guards, read_state
-from tailscale_sdk.changes.predictions import is_gone, is_predictable, is_removal, rule_of, watched
+from tailscale_sdk.changes.predictions import compared, is_gone, is_predictable, is_removal, watched
 from tailscale_sdk.changes.records import from_item_record, handed_in, public_arguments, seal
-from tailscale_sdk.changes.states import hash_of, moved, same, state_of
+from tailscale_sdk.changes.states import hash_of, moved, same
 from tailscale_sdk.errors import (
     NotFoundError,
     OutcomeUnknownError,
@@ -57,7 +58,8 @@ class _Work:
 
     def counted(self, steps: Steps[Any]) -> Steps[Any]:
         """Carry out steps and count the requests among them."""
-        answer, problem = None, None
+        answer: Any = None
+        problem: BaseException | None = None
         while True:
             try:
                 step = steps.throw(problem) if problem is not None else steps.send(answer)
@@ -67,7 +69,7 @@ class _Work:
             answer, problem = None, None
             try:
                 answer = yield step
-            except TailscaleError as error:
+            except (TailscaleError, *STOPS) as error:
                 problem = error
 
 
@@ -117,7 +119,17 @@ def applying_steps(
     for index, item in enumerate(guarded):
         if broken is not None and item.status == "planned":
             item = evolve(item, status="skipped", reason=broken)
-        report = yield from _apply_item(work, index, item)
+        try:
+            report = yield from _apply_item(work, index, item)
+        except StateError as error:
+            if all(done.journal is None for done in reports):
+                raise
+            # What came before was sent: the caller has to learn of it.
+            reason = f"not sent: {error}"
+            report = ItemReport(
+                index, item.call.operation_id, item.target, "failed", reason=reason, error=error
+            )
+            broken = broken or f"not begun: after item {index} this machine could keep nothing more"
         reports.append(report)
         if report.outcome in {"failed", "unknown"} and stop_on_error and broken is None:
             broken = f"not begun: item {index} ended as {report.outcome}"
@@ -170,10 +182,19 @@ def _apply_item(work: _Work, index: int, item: PlannedItem) -> Steps[ItemReport]
     if reason is not None:
         return evolve(report, outcome="failed", reason=reason, requests=work.requests)
     entry = yield Local(lambda: _begin(work, index, item))
-    yield Local(lambda: _keep(work, index, item, entry))
+    try:
+        yield Local(lambda: _keep(work, index, item, entry))
+    except (StateError, *STOPS) as stop:
+        # Never sent. Where not even that can be noted, a later look finds out.
+        with contextlib.suppress(StateError):
+            work.journal.advance(entry, "refused", error=stop)
+        raise
     report = evolve(report, journal=entry)
     try:
         report = yield from _send(work, item, report)
+    except StateError as error:
+        reason = f"sent, but this machine could not note what became of it: {error}"
+        report = evolve(report, outcome="unknown", reason=reason, error=error)
     except STOPS as stop:
         _note_stop(work, item, report, stop)
         raise
@@ -183,10 +204,15 @@ def _apply_item(work: _Work, index: int, item: PlannedItem) -> Steps[ItemReport]
 
 def _note_stop(work: _Work, item: PlannedItem, report: ItemReport, stop: BaseException) -> None:
     """Note, without waiting for anything, that the caller is gone; what was noted before stays true."""
-    entries = work.journal.entries(work.change_id)
-    if any(entry.id == report.journal and entry.state == "sending" for entry in entries):
-        work.noted(report, "unknown", type(stop).__name__).work()
-    _audit(work, item, evolve(report, outcome="unknown"))
+    try:
+        entries = work.journal.entries(work.change_id)
+        if any(entry.id == report.journal and entry.state == "sending" for entry in entries):
+            # What is noted in a thread at this moment may be faster; it knows more than this.
+            with contextlib.suppress(StateError):
+                work.noted(report, "unknown", type(stop).__name__).work()
+        _audit(work, item, evolve(report, outcome="unknown"))
+    except StateError as error:
+        stop.add_note(f"this machine could not note that the call was stopped: {error}")
 
 
 def _moved(work: _Work, item: PlannedItem) -> Steps[str | None]:
@@ -194,20 +220,17 @@ def _moved(work: _Work, item: PlannedItem) -> Steps[str | None]:
     if item.base is None or item.call.operation_id == "setPolicyFile":
         # The policy's own If-Match does this where it counts, at the service.
         return None
-    found = yield from work.counted(read_state(work.context, item.call))
-    now = _state(item, found)
+    found = yield from work.counted(_read(work, item))
+    now = compared(item.call.operation_id, found)
     if hash_of(now) == item.base:
         return None
     names = ", ".join(moved(item.before, now)) or "it"
     return f"not sent: {names} changed since the plan was made; plan again"
 
 
-def _state(item: PlannedItem, found: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    if item.call.operation_id == "batchUpdateCustomDevicePostureAttributes":
-        return dict(found)
-    return state_of(rule_of(item.call.operation_id).fields, found)
+def _read(work: _Work, item: PlannedItem, *, afterwards: bool = False) -> Steps[dict[str, Any] | None]:
+    call = item.call
+    return read_state(work.context, call.operation_id, call.arguments, call.tailnet, afterwards=afterwards)
 
 
 def _begin(work: _Work, index: int, item: PlannedItem) -> int:
@@ -247,7 +270,13 @@ def _keep(work: _Work, index: int, item: PlannedItem, entry: int) -> None:
         item=index,
         operation=item.call.operation_id,
         target=item.target.key,
-        content={"before": before, "after": after, "arguments": arguments, "version": version},
+        content={
+            "before": before,
+            "after": after,
+            "arguments": arguments,
+            "version": version,
+            "sent_sha256": item.call.body_sha256 if version else None,
+        },
         inverse=None if item.inverse is None else inverse_record(item.inverse),
     )
     work.journal.advance(entry, "snapshotted")
@@ -285,10 +314,10 @@ def _settle(work: _Work, item: PlannedItem, report: ItemReport, error: Tailscale
 
 def _look(work: _Work, item: PlannedItem) -> Steps[tuple[bool, dict[str, Any] | None]]:
     """Read the state and tell whether it is what the write was to leave."""
-    found = yield from work.counted(read_state(work.context, item.call, afterwards=True))
+    found = yield from work.counted(_read(work, item, afterwards=True))
     if is_removal(item.call.operation_id):
         return is_gone(item.call.operation_id, found), found
-    now = _state(item, found)
+    now = compared(item.call.operation_id, found)
     if item.call.operation_id == "setPolicyFile":
         return _is_stored(item, now), {"etag": (now or {}).get("etag")}
     if item.after is None or now is None:
@@ -335,11 +364,11 @@ def _confirm(
 def _close(work: _Work, item: PlannedItem, report: ItemReport) -> ItemReport:
     """Note how it ended, what undoes it now, and one line of audit; the change itself is done by then."""
     try:
-        if report.outcome == "ok":
-            if item.inverse is not None:
-                _complete_inverse(work, item.inverse, report)
-            work.noted(report, "closed").work()
+        if item.inverse is not None:
+            _complete_inverse(work, item.inverse, report)
         _audit(work, item, report)
+        if report.outcome == "ok":
+            work.noted(report, "closed").work()
     except StateError as error:
         return evolve(
             report, reason=f"{report.reason or 'done'}; but this machine could not note it: {error}"
@@ -351,10 +380,14 @@ def _complete_inverse(work: _Work, inverse: Inverse, report: ItemReport) -> None
     """Fill in what only the answer tells: the id of what was made, or the version a policy write left."""
     more: dict[str, Any] = {}
     if inverse.from_answer is not None:
-        made = getattr(report.answer, "id", None) or getattr(report.answer, "endpoint_id", None)
+        answer = report.answer
+        # The ones that make several things are planned with an inverse where they make one.
+        first = answer[0] if isinstance(answer, list) and answer else answer
+        made = getattr(first, "id", None) or getattr(first, "endpoint_id", None)
         more = {inverse.from_answer: made} if made else {}
     elif inverse.operation_id == "setPolicyFile":
-        more = {"if_match": (report.after or {}).get("etag")}
+        left = (report.after or {}).get("etag") or getattr(report.answer, "etag", None)
+        more = {"if_match": left} if left else {}
     if not more:
         return
     images = work.context.state.preimages

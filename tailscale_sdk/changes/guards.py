@@ -77,7 +77,7 @@ class Protected:
 def _names_of(item: PlannedItem) -> Iterable[str]:
     found = item.before or {}
     target = item.target
-    yield from (name for name in (target.id, target.name, target.address) if name)
+    yield from (name for name in (target.id, target.name, target.address, *target.labels) if name)
     if target.name:
         yield target.name.partition(".")[0]
     yield from (str(tag) for tag in found.get("tags") or ())

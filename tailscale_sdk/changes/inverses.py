@@ -33,6 +33,9 @@ def invert(operation_id: str, arguments: Arguments, before: State | None) -> Inv
     endpoint = ENDPOINTS[rule.inverse]
     path = path_names(endpoint)
     if OPERATIONS[operation_id].retry_class == "CREATE":
+        if len(arguments.get("invites") or [None]) > 1:
+            # Each invite has an id of its own, and one call takes back one of them.
+            return None
         given = {name: arguments[name] for name in path[:-1] if name in arguments}
         return Inverse(rule.inverse, given, from_answer=path[-1])
     kept = {name: arguments[name] for name in path if name in arguments}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -15,6 +15,11 @@ Outcome = Literal["ok", "failed", "skipped", "unknown"]
 Reversible = Literal["yes", "no", "partly"]
 
 
+def _as_tuple(values: Iterable[str]) -> tuple[str, ...]:
+    """Return values as they are kept, whether they come from a tuple or from the list that JSON makes of it."""
+    return tuple(values)
+
+
 @frozen
 class Target:
     """Name what an item changes.
@@ -24,12 +29,14 @@ class Target:
         id: stable id; the tailnet for what there is one of.
         name: name a person knows it by; written by other people, so never a key.
         address: Tailscale address of a device.
+        labels: what else it may be protected by: tags, addresses, names, and whose it is.
     """
 
     kind: str
     id: str
     name: str | None = None
     address: str | None = None
+    labels: tuple[str, ...] = field(default=(), converter=_as_tuple, repr=False)
 
     @property
     def key(self) -> str:

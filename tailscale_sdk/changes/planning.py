@@ -17,10 +17,10 @@ from tailscale_sdk.changes.inverses import invert
 from tailscale_sdk.changes.local_state import LocalState
 from tailscale_sdk.changes.model import Guard, Plan, PlannedItem
 from tailscale_sdk.changes.plan_store import PlanRecord
-from tailscale_sdk.changes.predictions import predict, rule_of
+from tailscale_sdk.changes.predictions import BY_PART, Arguments, compared, predict, rule_of
 from tailscale_sdk.changes.readings import Reading, as_state, readings_of
 from tailscale_sdk.changes.records import digest_of_calls, public_arguments, to_record
-from tailscale_sdk.changes.states import hash_of, state_of
+from tailscale_sdk.changes.states import hash_of
 from tailscale_sdk.changes.targets import reversible, risks_of, target_of
 from tailscale_sdk.errors import (
     NotFoundError,
@@ -70,17 +70,24 @@ def reading_steps(context: Context, reading: Reading, tailnet: str) -> Steps[dic
 
 
 def read_state(
-    context: Context, call: PreparedCall, *, afterwards: bool = False
+    context: Context, operation_id: str, arguments: Arguments, tailnet: str, *, afterwards: bool = False
 ) -> Steps[dict[str, Any] | None]:
-    """Read the object a call changes; None where nothing is there, an empty object where no read shows it.
+    """Read the object a write changes; None where nothing is there, an empty object where no read shows it.
+
+    Args:
+        context: what it is read with.
+        operation_id: the write.
+        arguments: its arguments.
+        tailnet: tailnet it is for.
+        afterwards: the write has been carried out.
 
     Raises:
         TailscaleError: it cannot be read for another reason than rights.
     """
     state: dict[str, Any] = {}
-    for reading in readings_of(call.operation_id, call.arguments, afterwards=afterwards):
+    for reading in readings_of(operation_id, arguments, afterwards=afterwards):
         try:
-            found = yield from reading_steps(context, reading, call.tailnet)
+            found = yield from reading_steps(context, reading, tailnet)
         except NotFoundError:
             if reading.part is None:
                 return None
@@ -97,12 +104,12 @@ def plan_item(context: Context, call: PreparedCall, *, accept_warnings: bool = F
     Raises:
         TailscaleError: the state cannot be read, there is nothing to change, or the service refuses the policy.
     """
-    operation_id, rule = call.operation_id, rule_of(call.operation_id)
+    operation_id = call.operation_id
     readings = readings_of(operation_id, call.arguments)
     risk = list(risks_of(operation_id))
     whole: dict[str, Any] | None = {}
     try:
-        whole = yield from read_state(context, call)
+        whole = yield from read_state(context, operation_id, call.arguments, call.tailnet)
     except PermissionDeniedError:
         readings = ()
         risk.append("its present state may not be read with this credential: nothing to compare or restore")
@@ -111,11 +118,12 @@ def plan_item(context: Context, call: PreparedCall, *, accept_warnings: bool = F
     if operation_id == "setPolicyFile":
         call = yield from _check_policy(context, call, whole or {}, accept_warnings=accept_warnings)
     known = whole if readings else None
-    before = known if known is None or operation_id in _BY_PART else state_of(rule.fields, known)
+    before = compared(operation_id, known)
+    devices = yield from _devices(context, call, known, risk)
     inverse = invert(operation_id, call.arguments, known if operation_id == "deleteService" else before)
     return PlannedItem(
         call=call,
-        target=target_of(operation_id, call.tailnet, call.arguments, known),
+        target=target_of(operation_id, call.tailnet, call.arguments, known, devices),
         before=before,
         after=predict(operation_id, call.arguments, before) if readings else None,
         base=_base(call, before) if readings else None,
@@ -156,8 +164,28 @@ def _only_warns(verdict: Any) -> bool:
     return "warning" in verdict.message and not any(entry.get("errors") for entry in verdict.data)
 
 
-# Their state is put together from several reads.
-_BY_PART = frozenset({"batchUpdateCustomDevicePostureAttributes"})
+def _devices(
+    context: Context, call: PreparedCall, known: Mapping[str, Any] | None, risk: list[str]
+) -> Steps[tuple[dict[str, Any], ...]]:
+    """Read the devices a call is about where its state does not show whose they are, so that guards can tell."""
+    arguments = call.arguments
+    nodes = arguments.get("nodes") if call.operation_id in BY_PART else [arguments.get("device_id")]
+    if rule_of(call.operation_id).read == "getDevice":
+        return ()
+    found: list[dict[str, Any]] = []
+    for node in [node for node in nodes or () if node]:
+        try:
+            found.append(
+                (yield from reading_steps(context, Reading("getDevice", {"device_id": node}), call.tailnet))
+            )
+        except NotFoundError:
+            continue
+        except PermissionDeniedError:
+            risk.append(
+                "the device may not be read with this credential: nothing tells whether it is protected"
+            )
+            break
+    return tuple(found)
 
 
 def _absent(call: PreparedCall) -> TailscaleError:
@@ -231,7 +259,7 @@ def planning_steps(
 
 
 def _skipped(context: Context, call: PreparedCall, reason: str) -> PlannedItem:
-    target = target_of(call.operation_id, context.tailnet, call.arguments, None)
+    target = target_of(call.operation_id, call.tailnet, call.arguments, None)
     return PlannedItem(call, target, None, None, None, "no", None, (), "skipped", reason)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tailscale_sdk._generated.endpoints import ENDPOINTS, ChangeRule
 from tailscale_sdk._generated.operations import OPERATIONS
+from tailscale_sdk.changes.states import state_of
 
 State = Mapping[str, Any]
 Arguments = Mapping[str, Any]
@@ -52,6 +53,22 @@ def predict(operation_id: str, arguments: Arguments, before: State | None) -> di
     changed = {name: value for name, value in sent.items() if name in rule.fields or "*" in rule.fields}
     # A whole replacement says nothing of the fields that were left out: the service decides what they become.
     return changed if OPERATIONS[operation_id].http_method == "PUT" else {**(before or {}), **changed}
+
+
+def compared(operation_id: str, found: State | None) -> dict[str, Any] | None:
+    """Return the part of a state, as it was read, that is compared.
+
+    Args:
+        operation_id: the write.
+        found: None where nothing is there.
+    """
+    if found is None:
+        return None
+    # This one is put together from several reads, each under the id it is of.
+    return dict(found) if operation_id in BY_PART else state_of(rule_of(operation_id).fields, found)
+
+
+BY_PART = frozenset({"batchUpdateCustomDevicePostureAttributes"})
 
 
 def watched(operation_id: str, after: State, now: State) -> dict[str, Any]:

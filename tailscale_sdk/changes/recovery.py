@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal
@@ -10,14 +12,14 @@ from attrs import frozen
 
 from tailscale_sdk.calls.prepared import PreparedCall
 from tailscale_sdk.calls.steps import Local, Steps
-from tailscale_sdk.changes.journal import Entry
-from tailscale_sdk.changes.planning import Context, reading_steps
-from tailscale_sdk.changes.predictions import is_gone, is_predictable, is_removal, rule_of, watched
+from tailscale_sdk.changes.journal import Entry, State
+from tailscale_sdk.changes.planning import Context, read_state
+from tailscale_sdk.changes.predictions import compared, is_gone, is_predictable, is_removal, watched
 from tailscale_sdk.changes.preimages import Preimage
-from tailscale_sdk.changes.readings import readings_of
-from tailscale_sdk.changes.states import same, state_of
-from tailscale_sdk.errors import ChangeRefusedError, NotFoundError, TailscaleError
+from tailscale_sdk.changes.states import same
+from tailscale_sdk.errors import ChangeRefusedError, StateError, TailscaleError
 
+_log = logging.getLogger("tailscale_sdk.changes")
 Found = Literal["applied", "not_applied", "unknown", "never_sent"]
 
 
@@ -46,10 +48,17 @@ def open_steps(context: Context) -> Steps[tuple[OpenChange, ...]]:
     return found
 
 
+# The answer came: whatever is there now, the write was carried out.
+_ANSWERED = frozenset({"applied", "verified", "not_verified"})
+
+
 def _settle(context: Context, entry: Entry) -> Steps[OpenChange]:
     if entry.state in {"planned", "snapshotted"}:
-        yield Local(lambda: context.state.journal.advance(entry.id, "refused", error="NeverSent"))
+        yield Local(partial(_note, context, entry, "never_sent"))
         return OpenChange(entry, "never_sent")
+    if entry.state == "verified" or (entry.state == "applied" and not is_predictable(entry.operation)):
+        yield Local(partial(_note, context, entry, "applied"))
+        return OpenChange(entry, "applied")
     if not is_predictable(entry.operation):
         mark = f"; look for {entry.nonce!r}" if entry.nonce else ""
         return OpenChange(entry, "unknown", f"{entry.operation} leaves no state to compare{mark}")
@@ -58,46 +67,74 @@ def _settle(context: Context, entry: Entry) -> Steps[OpenChange]:
     if image is None:
         return OpenChange(entry, "unknown", "its pre-image is missing")
     try:
-        found = yield from _compare(context, entry, image)
+        found, now = yield from _compare(context, image)
     except TailscaleError as error:
         return OpenChange(entry, "unknown", str(error))
     if found == "applied":
-        yield Local(lambda: _close(context, entry))
+        yield Local(partial(_note, context, entry, found, image, now))
+    elif entry.state in _ANSWERED:
+        return OpenChange(entry, "applied", "it was carried out; what is there now is something else")
     return OpenChange(entry, found)
 
 
-def _close(context: Context, entry: Entry) -> None:
+def _note(
+    context: Context, entry: Entry, found: Found, image: Preimage | None = None, now: Any = None
+) -> None:
+    """Note what was found out; where this machine can keep nothing now, the next look finds it again."""
     journal = context.state.journal
-    if entry.state == "sending":
-        journal.advance(entry.id, "unknown")
-    if entry.state in {"sending", "unknown", "applied"}:
-        journal.advance(entry.id, "verified")
-    journal.advance(entry.id, "closed")
+    try:
+        if found == "never_sent":
+            journal.advance(entry.id, "refused", error="NeverSent")
+            return
+        if image is not None and entry.operation == "setPolicyFile" and image.inverse is not None:
+            arguments = {**image.inverse["arguments"], "if_match": (now or {}).get("etag")}
+            context.state.preimages.set_inverse(image.id, {**image.inverse, "arguments": arguments})
+        context.state.audit.append(
+            {
+                "event": "settled",
+                "principal": entry.principal,
+                "profile": entry.profile,
+                "tailnet": entry.tailnet,
+                "change": entry.change_id,
+                "operation": entry.operation,
+                "target": entry.target,
+                "outcome": "ok",
+            }
+        )
+        for state in _WAYS_TO_THE_END[entry.state]:
+            journal.advance(entry.id, state)
+    except StateError as error:
+        _log.warning("change %s: what became of it could not be noted: %s", entry.change_id, error)
 
 
-def _compare(context: Context, entry: Entry, image: Preimage) -> Steps[Found]:
+_WAYS_TO_THE_END: Mapping[State, tuple[State, ...]] = {
+    "sending": ("unknown", "verified", "closed"),
+    "unknown": ("verified", "closed"),
+    "applied": ("verified", "closed"),
+    "verified": ("closed",),
+    "not_verified": ("closed",),
+}
+
+
+def _compare(context: Context, image: Preimage) -> Steps[tuple[Found, dict[str, Any] | None]]:
     """Compare what is there now with the states before and after."""
-    content = image.content
-    now: dict[str, Any] | None = {}
-    for reading in readings_of(entry.operation, content["arguments"], afterwards=True):
-        try:
-            found = yield from reading_steps(context, reading, entry.tailnet)
-        except NotFoundError:
-            found = None
-        if reading.part is None:
-            now = found
-        elif now is not None:
-            now[reading.part] = found or {}
-    if is_removal(entry.operation):
-        return "applied" if is_gone(entry.operation, now) else "not_applied"
-    if entry.operation == "setPolicyFile":
-        return "not_applied" if (now or {}).get("etag") == entry.base else "unknown"
-    fields = rule_of(entry.operation).fields
-    state = None if now is None else state_of(fields, now)
-    after = content["after"]
-    if state is not None and after and same(after, watched(entry.operation, after, state)):
+    operation, content = image.operation, image.content
+    tailnet = content["arguments"].get("tailnet", context.tailnet)
+    now = yield from read_state(context, operation, content["arguments"], tailnet, afterwards=True)
+    if is_removal(operation):
+        return ("applied" if is_gone(operation, now) else "not_applied"), now
+    if operation == "setPolicyFile":
+        return _compare_policy(content, now or {}), now
+    state, after = compared(operation, now), content["after"]
+    if state is not None and after and same(after, watched(operation, after, state)):
+        return "applied", now
+    return ("not_applied" if same(content["before"], state) else "unknown"), now
+
+
+def _compare_policy(content: Mapping[str, Any], now: Mapping[str, Any]) -> Found:
+    if hashlib.sha256(str(now.get("policy")).encode()).hexdigest() == content["sent_sha256"]:
         return "applied"
-    return "not_applied" if same(content["before"], state) else "unknown"
+    return "not_applied" if now.get("etag") == content["before"].get("etag") else "unknown"
 
 
 def undo_calls(context: Context, change_id: str) -> Steps[tuple[PreparedCall, ...]]:
@@ -107,16 +144,20 @@ def undo_calls(context: Context, change_id: str) -> Steps[tuple[PreparedCall, ..
         change_id: id of the change, from its report or the journal.
 
     Raises:
-        ChangeRefusedError: there is no such change, or nothing of it can be taken back.
+        ChangeRefusedError: there is no such change, nothing of it can be taken back, or somebody changed the same
+            since.
+        TailscaleError: it cannot be read whether somebody did.
     """
     entries = yield Local(lambda: context.state.journal.entries(change_id))
     images = yield Local(lambda: context.state.preimages.for_change(change_id))
-    done = {
-        entry.item for entry in entries if entry.state in {"applied", "verified", "not_verified", "closed"}
-    }
+    done = {entry.item: entry.state for entry in entries if entry.state in {*_ANSWERED, "closed"}}
     calls: list[PreparedCall] = []
+    seen: set[tuple[str, str]] = set()
     for image in sorted(images, key=lambda image: -image.item):
         if image.item in done and image.inverse is not None and image.inverse["from_answer"] is None:
+            if (image.operation, image.target) not in seen and done[image.item] != "not_verified":
+                yield from _check_untouched(context, image)
+            seen.add((image.operation, image.target))
             arguments = yield Local(partial(_arguments, context, image))
             calls.append(context.prepare(image.inverse["operation_id"], arguments))
     if not calls:
@@ -124,8 +165,22 @@ def undo_calls(context: Context, change_id: str) -> Steps[tuple[PreparedCall, ..
     return tuple(calls)
 
 
+def _check_untouched(context: Context, image: Preimage) -> Steps[None]:
+    """Refuse to take back what somebody changed since; a policy's own If-Match does this for it."""
+    if image.content["after"] and image.operation != "setPolicyFile":
+        found, _ = yield from _compare(context, image)
+        if found == "unknown":
+            raise ChangeRefusedError(
+                f"{image.target} was changed by somebody else since: look at it, and plan what it should be"
+            )
+
+
 def _arguments(context: Context, image: Preimage) -> Mapping[str, Any]:
     arguments = {**image.inverse["arguments"], "tailnet": context.tailnet}
     if image.inverse["operation_id"] == "setPolicyFile":
+        if "if_match" not in arguments:
+            raise ChangeRefusedError(
+                "it is not known which version the change left: compare and set the policy"
+            )
         arguments["policy"] = context.state.versions.read(image.content["version"], context.shelf).text
     return arguments

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from tailscale_sdk._generated.endpoints import ENDPOINTS
 from tailscale_sdk._generated.operations import OPERATIONS
@@ -11,7 +11,13 @@ from tailscale_sdk.changes.model import Inverse, Reversible, Target
 from tailscale_sdk.changes.predictions import Arguments, State
 
 
-def target_of(operation_id: str, tailnet: str, arguments: Arguments, found: State | None) -> Target:
+def target_of(
+    operation_id: str,
+    tailnet: str,
+    arguments: Arguments,
+    found: State | None,
+    devices: Sequence[State] = (),
+) -> Target:
     """Name what a write changes.
 
     Args:
@@ -19,13 +25,14 @@ def target_of(operation_id: str, tailnet: str, arguments: Arguments, found: Stat
         tailnet: tailnet it is for.
         arguments: keywords of the SDK's method.
         found: the object as it was read, for its name and address.
+        devices: devices it is about, where the object itself is none.
     """
     operation, endpoint = OPERATIONS[operation_id], ENDPOINTS[operation_id]
     kind = {"policy": "policy", "dns": "dns", "settings": "settings", "logging": "log stream"}.get(
         operation.resource, operation.resource.removesuffix("s").replace("_", " ")
     )
     ids = [str(arguments[name]) for name in path_names(endpoint) if name in arguments]
-    known = found or {}
+    known = {**(devices[0] if len(devices) == 1 and operation.resource == "devices" else {}), **(found or {})}
     name = known.get("name") or known.get("loginName") or known.get("description") or known.get("endpointUrl")
     addresses = known.get("addresses") if isinstance(known.get("addresses"), list) else []
     return Target(
@@ -33,7 +40,18 @@ def target_of(operation_id: str, tailnet: str, arguments: Arguments, found: Stat
         ids[0] if ids else tailnet,
         str(name) if name else None,
         next((str(address) for address in addresses or [] if ":" not in str(address)), None),
+        tuple(sorted({label for each in (found or {}, *devices) for label in _labels_of(each)})),
     )
+
+
+def _labels_of(found: State) -> Iterator[str]:
+    """Yield what an object may be protected by."""
+    for key in ("tags", "addresses"):
+        values = found.get(key)
+        yield from (str(value) for value in values or () if isinstance(values, list))
+    yield from (str(found[key]) for key in ("user", "loginName", "nodeId", "id") if found.get(key))
+    if isinstance(found.get("name"), str):
+        yield from (found["name"], found["name"].partition(".")[0])
 
 
 _RISKS: Mapping[str, tuple[str, ...]] = {
@@ -58,6 +76,10 @@ _RISKS: Mapping[str, tuple[str, ...]] = {
         "the old destination receives no more logs; its secret cannot be read back",
     ),
     "disableLogStreaming": ("logs are no longer delivered; the destination's secret cannot be read back",),
+    "deleteCustomDevicePostureAttributes": ("posture checks that ask for the attribute fail from now on",),
+    "deleteDeviceInvite": ("the invite's link stops working; another one has to be sent",),
+    "deleteUserInvite": ("the invite's link stops working; another one has to be sent",),
+    "deleteService": ("clients of the service lose it; approvals of its hosts do not come back",),
     "deletePostureIntegration": ("its secret cannot be read back",),
     "deleteOAuthApp": ("its secret cannot be had again",),
     "deleteWebhook": ("its secret cannot be had again",),
