@@ -1,0 +1,31 @@
+"""A tailnet and an engine for each test, and waits that take no time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tailscale_sdk.testing import no_sleep
+from tests.changes.engine.support import SHELLS, World, world
+
+
+@pytest.fixture(autouse=True)
+def quick() -> Iterator[None]:
+    """Let nobody wait, and nobody ask for the address of this machine."""
+    with pytest.MonkeyPatch.context() as patch, no_sleep():
+        patch.setattr("tailscale_sdk.changes.guards.own_addresses", frozenset)
+        yield
+
+
+@pytest.fixture
+def here(scratch: Path) -> Iterator[World]:
+    with world(scratch) as made:
+        yield made
+
+
+@pytest.fixture(params=SHELLS)
+def either(request: pytest.FixtureRequest, scratch: Path) -> Iterator[World]:
+    with world(scratch, request.param) as made:
+        yield made
