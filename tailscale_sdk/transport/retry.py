@@ -176,7 +176,7 @@ def _parse_http_date(value: str) -> datetime | None:
     if _HTTP_DATE.fullmatch(value) is None:
         return None
     try:
-        moment = parsedate_to_datetime(value)
+        # All three forms are in UTC; the third one does not say so.
+        return parsedate_to_datetime(value).replace(tzinfo=UTC)
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -80,6 +80,7 @@ def test_an_encoding_nobody_asked_for_is_refused(encoding: str) -> None:
     with pytest.raises(BodyBroken) as caught:
         BoundedBody({"content-encoding": encoding}, CAP)
     assert caught.value.damaged is False
+    assert str(caught.value) == "an encoding came that was not asked for"
 
 
 # --- gzip ---------------------------------------------------------------------------------------
@@ -118,6 +119,7 @@ WHOLE = gzip.compress(TEXT)
         WHOLE + b"garbage",
         WHOLE + b"\0",
         WHOLE + WHOLE[:-1],
+        WHOLE + zlib.compress(TEXT),
         zlib.compress(TEXT),
         WHOLE[:-8] + b"\0\0\0\0" + WHOLE[-4:],
         WHOLE[:-4] + b"\0\0\0\0",
@@ -129,6 +131,7 @@ def test_damaged_gzip_is_never_taken_for_an_answer(data: bytes, size: int) -> No
     with pytest.raises(BodyBroken) as caught:
         collect(GZIP, pieces(data, size))
     assert caught.value.damaged is True
+    assert str(caught.value) in {"the gzip data is broken", "the gzip data ended early"}
 
 
 @given(st.binary(max_size=300), st.integers(1, 50), st.integers(0, 400))
@@ -201,9 +204,10 @@ def test_a_bomb_takes_no_more_memory_than_its_cap() -> None:
 def test_an_error_body_is_cut_at_its_cap() -> None:
     body = ErrorBody({})
     assert body.feed(b"x" * 10) is True
-    assert body.feed(b"y" * limits.MAX_ERROR_BODY_BYTES) is True
+    assert body.feed(b"y" * (limits.MAX_ERROR_BODY_BYTES - 11)) is True
+    assert body.feed(b"zz") is True
     assert body.feed(b"z") is False
-    assert body.finish() == b"x" * 10 + b"y" * (limits.MAX_ERROR_BODY_BYTES - 10)
+    assert body.finish() == b"x" * 10 + b"y" * (limits.MAX_ERROR_BODY_BYTES - 11) + b"z"
 
 
 @pytest.mark.parametrize("more", [b"", b"x", bytes(MEGABYTE)])
@@ -361,6 +365,16 @@ def test_every_single_beginning_of_one_object_is_cut() -> None:
         with pytest.raises(NotJSON) as caught:
             load_json(whole[:kept])
         assert caught.value.cut is True, whole[:kept]
+
+
+def test_a_decoder_that_gives_up_on_depth_leaves_no_other_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_deep(body: bytes) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr("tailscale_sdk.transport.decode.orjson.loads", too_deep)
+    with pytest.raises(NotJSON) as caught:
+        load_json(b"[")
+    assert caught.value.cut is False
 
 
 # --- an answer that holds nothing ---------------------------------------------------------------

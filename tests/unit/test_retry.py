@@ -310,6 +310,12 @@ def test_jitter_goes_upwards_and_is_bounded(asked: float, chance: float, wait: f
     assert judge(evolve(REFUSED, retry_after=asked), chance=chance).wait == pytest.approx(wait)
 
 
+@pytest.mark.parametrize("remaining, wait", [(2.3, 2.2), (2.15, 2.0), (2.001, 2.0)])
+def test_jitter_gives_way_to_the_deadline(remaining: float, wait: float) -> None:
+    decision = judge(evolve(REFUSED, retry_after=2.0), chance=1.0, remaining=remaining)
+    assert decision.wait == pytest.approx(wait)
+
+
 def test_a_longer_wait_than_is_sat_out_is_given_up_at_once() -> None:
     hour = evolve(REFUSED, retry_after=3600.0)
     assert judge(hour, remaining=1e6) == GIVE_UP
@@ -399,6 +405,9 @@ def test_what_a_service_may_ask(value: str, seconds: float) -> None:
         "Wed, 01 Jul 2026 10:01:30",
         "2026-07-01T10:01:30Z",
         "Wed, 00 Jul 0000 00:00:00 GMT",
+        f"{IMF}\n",
+        f"X{IMF}",
+        f"{IMF} X",
     ],
 )
 def test_what_asks_for_nothing(value: str) -> None:
