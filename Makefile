@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SPEC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo test check format lint types imports generate generate-check regenerate record bench budgets package conformance redis docs-check lock clean
+.PHONY: help bootstrap demo test check format lint types imports generate generate-check regenerate record bench budgets mutation package conformance redis docs-check lock clean
 
 help: ## show the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench: $(STAMP) ## benchmarks, as ratios measured in one run
 
 budgets: $(STAMP) ## the benchmarks, failing above their budgets
 	@$(BIN)/python scripts/bench.py --check
+
+mutation: $(STAMP) ## break retry, limit and decode decisions one by one: do the tests notice
+	@$(BIN)/python scripts/mutation.py
 
 package: $(STAMP) ## build the wheel and try it in empty environments
 	@$(BIN)/python scripts/check_package.py
