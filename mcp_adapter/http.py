@@ -131,10 +131,10 @@ async def build_application(
             redact.register(key)
         options["request_state_security"] = RequestStateSecurity(keys=http.state_keys, audience=NAME)
     server = build_server(evolve(settings, over_http=True, make_state=lambda: state), **options)
+    # Listed before the scopes are bound: without a caller, nothing is listed after that.
+    schemas = {tool.name: tool.parameters for tool in await server.list_tools(run_middleware=False)}
+    _know_schemas(server, schemas)
     needed = await require_scopes_by_effect(server)
-    _know_schemas(
-        server, {tool.name: tool.parameters for tool in await server.list_tools(run_middleware=False)}
-    )
     metadata = f"{origin}{_METADATA}{PATH}" if http.oauth is not None else None
     gate = Middleware(
         CallerGate, Allowance.of(http.rate, http.concurrency), needed=needed, challenge=Challenge(metadata)
