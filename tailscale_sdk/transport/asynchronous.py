@@ -332,6 +332,8 @@ class AsyncSender:
                     call.phase = "limiter"
                     held = await attempt.enter_async_context(AsyncExitStack())
                     await held.enter_async_context(self.throttle.admitted(bulk=call.options.bulk))
+                    if clock.monotonic() >= call.deadline:
+                        raise call.out_of_time()
                     call.sending(clock)
                     built = call.build(token.reveal(), clock)
                     answer = await connection.open_stream(built, call.operation.operation_id, held)

@@ -429,3 +429,27 @@ def loop_late(options: dict[str, Any], bulk: bool) -> tuple[APITimeoutError, flo
             return caught.value, took
 
     return run_virtual(main)
+
+
+WINDOW = {"start": "2026-07-01T00:00:00Z", "end": "2026-07-02T00:00:00Z"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_turn_that_comes_a_moment_after_the_deadline_is_not_used(stream: bool) -> None:
+    sent: list[str] = []
+
+    async def main(clock: Clock) -> APITimeoutError:
+        wire = httpx.MockTransport(
+            lambda request: sent.append(request.method) or httpx.Response(200, json={})
+        )
+        client = AsyncTailscale(api_key="tskey-api-demo", rate_limit=(1, 2.0625), _wire=wire, _clock=clock)
+        late = client.with_options(timeout=2.0)
+        await client.request("GET", "/device/nDEVICE")
+        records = late.logging.iter_network_logs(**WINDOW)
+        with pytest.raises(APITimeoutError) as caught:
+            await (anext(records) if stream else late.devices.delete("nDEVICE"))
+        return caught.value
+
+    error = run_virtual(main)
+    assert (error.phase, error.ambiguous, error.attempts) == ("limiter", False, 0)
+    assert sent == ["GET"]
