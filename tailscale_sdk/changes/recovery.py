@@ -56,7 +56,9 @@ def _settle(context: Context, entry: Entry) -> Steps[OpenChange]:
     if entry.state in {"planned", "snapshotted"}:
         yield Local(partial(_note, context, entry, "never_sent"))
         return OpenChange(entry, "never_sent")
-    if entry.state == "verified" or (entry.state == "applied" and not is_predictable(entry.operation)):
+    # A policy is read all the same: its undo needs the version tag that was left.
+    known = entry.state == "verified" and entry.operation != "setPolicyFile"
+    if known or (entry.state in {"applied", "verified"} and not is_predictable(entry.operation)):
         yield Local(partial(_note, context, entry, "applied"))
         return OpenChange(entry, "applied")
     if not is_predictable(entry.operation):
@@ -72,6 +74,9 @@ def _settle(context: Context, entry: Entry) -> Steps[OpenChange]:
         return OpenChange(entry, "unknown", str(error))
     if found == "applied":
         yield Local(partial(_note, context, entry, found, image, now))
+    elif entry.state == "verified":
+        yield Local(partial(_note, context, entry, "applied"))
+        return OpenChange(entry, "applied", "it was verified; what is there now is something else")
     elif entry.state in _ANSWERED:
         return OpenChange(entry, "applied", "it was carried out; what is there now is something else")
     return OpenChange(entry, found)
