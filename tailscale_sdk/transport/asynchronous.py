@@ -15,7 +15,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
 from tailscale_sdk._constants import DEADLINE_GRACE_SECONDS, MAX_ERROR_BODY_BYTES, TOKEN_ATTEMPTS
 from tailscale_sdk.auth import Credential, Secret, key_id_of
-from tailscale_sdk.errors import ClientLoopError
+from tailscale_sdk.errors import ClientLoopError, TailscaleError
 from tailscale_sdk.transport.again import STOPS, Again, wait_of
 from tailscale_sdk.transport.clock import Clock
 from tailscale_sdk.transport.context import CallContext
@@ -23,6 +23,7 @@ from tailscale_sdk.transport.decode import BodyBroken, BodyTooLarge, ErrorBody, 
 from tailscale_sdk.transport.limits import AsyncThrottle
 from tailscale_sdk.transport.pacing import Pacing
 from tailscale_sdk.transport.reply import Reply
+from tailscale_sdk.transport.retry import Failure
 from tailscale_sdk.transport.tokens import ENDPOINT, AsyncTokenSource, refuse_token
 from tailscale_sdk.transport.wire import (
     BODILESS,
@@ -283,7 +284,11 @@ class AsyncSender:
 
     async def _token(self, call: CallContext[Any]) -> Secret:
         call.phase = "auth"
-        return await self.connection.tokens.get(call.deadline)
+        try:
+            return await self.connection.tokens.get(call.deadline)
+        except TailscaleError as error:
+            # The call itself was not sent this time; an earlier attempt may have been carried out.
+            raise AttemptFailed(error, Failure("not_sent", repeatable=False)) from error.__cause__
 
     async def _pass_gate(self, call: CallContext[Any]) -> None:
         clock, gate = self.connection.clock, self.pacing.gate

@@ -15,7 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tailscale_sdk import AsyncTailscale, OAuthClient, Tailscale
-from tailscale_sdk.errors import APITimeoutError, RateLimitError, ServerError, TailscaleError
+from tailscale_sdk.errors import (
+    APITimeoutError,
+    AuthenticationError,
+    RateLimitError,
+    ServerError,
+    TailscaleError,
+)
 from tailscale_sdk.transport.clock import Clock
 from tests.unit.scripted import Twin, answer
 from tests.virtual_time import START, WALL_START, VirtualTime, run_virtual
@@ -253,6 +259,27 @@ def test_a_wait_is_sat_out_or_refused_at_once(kind: str, asked: str, elapsed: fl
     outcome = twin_outcome(kind, responses, timeout=TIMEOUT, max_retries=3)
     assert outcome[2] == pytest.approx([elapsed] if elapsed else [])
     assert outcome[0] == ("RateLimitError" if not elapsed else "Device")
+
+
+@kinds
+@pytest.mark.parametrize("method, unclear", [("delete", True), ("get", False)])
+def test_a_token_that_is_gone_at_the_repeat_leaves_a_write_unclear(
+    kind: str, method: str, unclear: bool
+) -> None:
+    asked = itertools.count()
+
+    def plans(request: httpx.Request) -> Plan:
+        if not request.url.path.endswith("/oauth/token"):
+            return Plan(head=90.0, status=500)
+        if next(asked):
+            return Plan(status=401)
+        return Plan(parts=(b'{"access_token": "tskey-api-demo", "expires_in": 60}',))
+
+    found = call(kind, plans, method, auth=OAUTH, max_retries=3, timeout=600.0, read_timeout=100.0)
+    assert isinstance(found.error, AuthenticationError)
+    assert (found.error.ambiguous, found.error.attempts) == (unclear, 1)
+    assert found.error.elapsed == pytest.approx(found.elapsed)
+    assert found.paths == ["/oauth/token", "/device/nDEVICE", "/oauth/token"]
 
 
 # --- the gate -----------------------------------------------------------------------------------
