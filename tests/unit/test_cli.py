@@ -19,12 +19,12 @@ from tailscale_sdk.cli import main
 from tailscale_sdk.cli.files import write_private
 from tailscale_sdk.cli.tables import table
 from tailscale_sdk.operations.reading import take_snapshot
-from tailscale_sdk.testing import FakeTailnet
+from tailscale_sdk.testing import FakeTailnet, no_sleep
 
 
 @pytest.fixture
 def tailnet(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTailnet]:
-    with FakeTailnet(devices=6, seed=5) as running:
+    with FakeTailnet(devices=6, seed=5) as running, no_sleep():
         monkeypatch.setenv("TAILSCALE_API_KEY", running.api_key)
         monkeypatch.setenv("TAILSCALE_BASE_URL", running.base_url)
         yield running
