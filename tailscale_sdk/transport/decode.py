@@ -43,19 +43,21 @@ class BoundedBody:
 
     def __init__(self, headers: Mapping[str, str], cap: int) -> None:
         self._cap, self._pieces, self._size, self._wire_size = cap, list[bytes](), 0, 0
+        self._announced: int | None = None
         encoding = headers.get("content-encoding", "").strip().lower()
         if encoding not in {"", "identity", "gzip"}:
             raise BodyBroken("an encoding came that was not asked for", damaged=False)
         self._gunzip = zlib.decompressobj(31) if encoding == "gzip" else None
         length = headers.get("content-length", "")
-        if (
-            self._gunzip is None
-            and length.isascii()
-            and length.isdigit()
-            and len(length) < 20
-            and int(length) > cap
-        ):
+        if length.isascii() and length.isdigit() and len(length) < 20:
+            self._announced = int(length)
+        if self._gunzip is None and self._announced is not None and self._announced > cap:
             raise BodyTooLarge
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether all came that was announced; a body of unknown length never is."""
+        return self._wire_size == self._announced
 
     def feed(self, chunk: bytes) -> bool:
         """Take one chunk as it came from the wire; False when no more is wanted.

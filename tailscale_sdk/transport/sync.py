@@ -168,12 +168,16 @@ class Connection:
         body = body_for(response.status_code, headers, cap)
         late = False
         try:
-            for chunk in response.stream:  # type: ignore[union-attr]  # as above
+            for number, chunk in enumerate(response.stream):  # type: ignore[arg-type]  # as above
                 if late:
                     raise DeadlinePassed
                 if not body.feed(chunk):
                     break
-                late = self.clock.monotonic() >= deadline
+                now = self.clock.monotonic()
+                # One piece is as timely as its read was; of more, the last one is waited for no longer.
+                if number and now > deadline and not body.is_whole:
+                    raise DeadlinePassed
+                late = now >= deadline
         except httpx.HTTPError as error:
             if isinstance(error, httpx.ReadTimeout) and self.clock.monotonic() > deadline:
                 # The timeout of a read is set when the body begins: dripping, it outlasts the call.

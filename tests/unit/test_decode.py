@@ -392,3 +392,29 @@ def test_a_foreign_page_is_no_answer(body: bytes, cut: bool) -> None:
     with pytest.raises(NotJSON) as caught:
         check_nothing(body)
     assert caught.value.cut is cut
+
+
+@pytest.mark.parametrize(
+    "headers, chunks, whole",
+    [
+        ({"content-length": "3"}, [b"{ }"], True),
+        ({"content-length": "3"}, [b"{", b" }"], True),
+        ({"content-length": "4"}, [b"{ }"], False),
+        ({"content-length": "+3"}, [b"{ }"], False),
+        ({}, [b"{ }"], False),
+        ({"content-length": "23", "content-encoding": "gzip"}, [gzip.compress(b"{ }", mtime=0)], True),
+    ],
+)
+def test_a_body_is_whole_when_all_came_that_was_announced(
+    headers: dict[str, str], chunks: list[bytes], whole: bool
+) -> None:
+    body = BoundedBody(headers, 100)
+    for chunk in chunks:
+        assert not body.is_whole
+        body.feed(chunk)
+    assert body.is_whole is whole
+
+
+def test_a_body_that_is_skipped_is_never_whole() -> None:
+    body = ErrorBody({"content-encoding": "br", "content-length": "0"})
+    assert not body.is_whole
