@@ -1,4 +1,4 @@
-"""Run tests/changes/redis_checks.py against a real Redis on loopback; where none can be had, say so loudly."""
+"""Run every redis_checks.py against a real Redis on loopback; where none can be had, say so loudly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CHECKS = "tests/changes/redis_checks.py"
+CHECKS = ("tests/changes/redis_checks.py", "tests/mcp/http/redis_checks.py")
 START_SECONDS = 10
 
 
@@ -73,7 +73,7 @@ def main() -> int:
                 print(f"redis-server is there but does not answer on port {port}")
                 return 1
             environment = {**os.environ, "CHECK_REDIS_URL": f"redis://127.0.0.1:{port}/0"}
-            command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", CHECKS]
+            command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *CHECKS]
             return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
         finally:
             process.terminate()
