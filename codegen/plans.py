@@ -9,6 +9,19 @@ from attrs import field, frozen
 
 from codegen.properties import Shape, UnsupportedProperty
 
+# Decoders a model applies at once, with the usual kind tested in place: a call costs more than the rest.
+_INLINED = {
+    "decode_any": "_value",
+    "decode_boolean": "_value if type(_value) is bool or _value is None else decode_boolean(_value)",
+    "decode_choice": "decode_choice(_value) if _value is not None else None",
+    "decode_identifier": "_value if type(_value) is str or _value is None else decode_identifier(_value)",
+    "decode_integer": "_value if type(_value) is int or _value is None else decode_integer(_value)",
+    "decode_moment": "decode_moment(_value) if _value else None",
+    "decode_number": "_value if type(_value) is float or _value is None else decode_number(_value)",
+    "decode_text": "_value if type(_value) is str or _value is None else decode_text(_value)",
+    "decode_texts": "decode_texts(_value) if _value is not None else []",
+}
+
 
 @frozen
 class FieldPlan:
@@ -21,6 +34,16 @@ class FieldPlan:
     secret: bool
     description: str
 
+    @property
+    def lazy(self) -> bool:
+        """Tell whether the field is decoded when it is first touched, as nested objects are."""
+        return self.decoder not in _INLINED
+
+    @property
+    def inlined(self) -> str:
+        """Return the expression that decodes ``_value``."""
+        return _INLINED[self.decoder]
+
 
 @frozen
 class ModelPlan:
@@ -32,6 +55,11 @@ class ModelPlan:
     fields: tuple[FieldPlan, ...]
     extra: Shape
     imports: tuple[tuple[str, str], ...]
+
+    @property
+    def eager_fields(self) -> tuple[FieldPlan, ...]:
+        """Return the fields that are decoded with the object."""
+        return tuple(item for item in self.fields if not item.lazy)
 
     @property
     def api_names(self) -> str:
@@ -133,3 +161,17 @@ class OperationPlan:
             call = f"{{path_segment('{parameter.python_name}', {parameter.python_name})}}"
             path = path.replace(f"{{{parameter.api_name}}}", call)
         return f'f"{path}"' if self.path_parameters else f'"{path}"'
+
+    @property
+    def placed_arguments(self) -> tuple[tuple[str, Parameter], ...]:
+        """Return every argument a caller gives with the place it is sent in."""
+        return tuple(
+            (place, parameter)
+            for place, parameters in (
+                ("path", self.positional),
+                ("query", self.query_parameters),
+                ("header", self.header_parameters),
+                ("body", self.body_parameters),
+            )
+            for parameter in parameters
+        )

@@ -57,6 +57,7 @@ _SCALARS: dict[type, tuple[str, str, str]] = {
     DateTimeProperty: ("datetime", "datetime | str", "decode_moment"),
     AnyProperty: ("Any", "Any", "decode_any"),
 }
+_TEXTS = {"decode_text", "decode_choice"}
 
 
 def shape_of(prop: Any) -> Shape:
@@ -73,7 +74,7 @@ def shape_of(prop: Any) -> Shape:
         return _list(prop)
     if isinstance(prop, LiteralEnumProperty):
         name, module = str(prop.class_info.name), str(prop.class_info.module_name)
-        return Shape(name, name, "decode_text", frozenset({(module, name)}))
+        return Shape(name, name, "decode_choice", frozenset({(module, name)}))
     if isinstance(prop, ModelProperty):
         return _model(prop)
     if isinstance(prop, StringProperty) and _IDENTIFIER_NAME.search(api_name(prop)):
@@ -112,7 +113,7 @@ def _list(prop: ListProperty) -> Shape:
     return Shape(
         reads=f"list[{inner.reads}]",
         accepts=f"Sequence[{inner.accepts}]",
-        decoder=f"list_of({inner.decoder})",
+        decoder="decode_texts" if inner.decoder in _TEXTS else f"list_of({inner.decoder})",
         models=inner.models,
         is_list=True,
     )
@@ -128,6 +129,8 @@ def _union(prop: UnionProperty) -> Shape:
     if any(shape.reads == "Any" for shape in kept):
         return Shape("Any", "Any", "decode_any")
     decoders = list(dict.fromkeys(shape.decoder for shape in kept))
+    if "decode_text" in decoders:  # reads every choice too
+        decoders = list(dict.fromkeys(name.replace("decode_choice", "decode_text") for name in decoders))
     return Shape(
         reads=" | ".join(dict.fromkeys(shape.reads for shape in kept)),
         accepts=" | ".join(dict.fromkeys(shape.accepts for shape in kept)),
