@@ -157,6 +157,9 @@ def policy_body(body: Any) -> tuple[bytes, str]:
     return encode_json(body), "application/json"
 
 
+_read_time = datetime.fromisoformat
+_SHORTEST_TIME = len("2026-07-01T10:00:00")
+
 # --- decoders: one JSON value in, one Python value or None out; none of them raises -------------
 
 
@@ -165,6 +168,11 @@ def decode_any(value: Any) -> Any:
 
 
 def decode_text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def decode_choice(value: Any) -> Any:
+    """Enums are open: a value this version does not know reads as its text."""
     return value if isinstance(value, str) else None
 
 
@@ -197,13 +205,24 @@ def decode_boolean(value: Any) -> bool | None:
 
 def decode_moment(value: Any) -> datetime | None:
     """Read RFC 3339; "", null and the year-1 zero time of Go are "no time"."""
-    if not isinstance(value, str) or len(value) < 19 or value.startswith("0001-"):
-        return None
     try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
+        moment = _read_time(value)
+    except (TypeError, ValueError):
+        return None
+    if moment.year == 1 or len(value) < _SHORTEST_TIME:
         return None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def decode_texts(value: Any) -> list[Any]:
+    """Decode an array of text; one that holds nothing else is the source's own, and changes with it."""
+    if not isinstance(value, list):
+        return []
+    try:
+        "".join(value)  # the cheapest way to see that every element is text
+    except TypeError:
+        return [element for element in value if isinstance(element, str)]
+    return value
 
 
 def list_of(element: Decoder) -> Decoder:
@@ -237,14 +256,14 @@ def one_of(*decoders: Decoder) -> Decoder:
 
 def nested(module: str, name: str) -> Decoder:
     """Decode an object with a model class that is imported when the first one is read."""
-    found: list[type[Model]] = []
+    found: list[Callable[[dict[str, Any]], Model]] = []
 
     def decode(value: Any) -> Model | None:
         if not isinstance(value, dict):
             return None
         if not found:
-            found.append(getattr(importlib.import_module(f"{__package__}.models.{module}"), name))
-        return found[0]._over(value)
+            found.append(getattr(importlib.import_module(f"{__package__}.models.{module}"), name)._over)
+        return found[0](value)
 
     return decode
 
@@ -253,10 +272,11 @@ def nested(module: str, name: str) -> Decoder:
 
 
 class FieldSpec(NamedTuple):
-    """Connect a Python attribute with its API name and decoder."""
+    """Connect a Python attribute with its API name and decoder; a lazy one waits for its first reader."""
 
     api_name: str
     decode: Decoder
+    lazy: bool = False
 
 
 def mask(value: Any) -> str:
@@ -264,22 +284,34 @@ def mask(value: Any) -> str:
     return "None" if value is None else "'***'"
 
 
+_ATOMS = frozenset({str, int, float, bool, type(None)})
+
+
 def encode_value(value: Any) -> Any:
-    """Turn a decoded value back into API JSON, copying every container."""
-    if isinstance(value, Model):
-        return value.to_dict()
-    if isinstance(value, dict):
-        return {key: encode_value(element) for key, element in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [encode_value(element) for element in value]
-    return rfc3339(value) if isinstance(value, datetime) else value
+    """Turn a decoded value back into API JSON, copying every container, however deep."""
+    holder = [value]
+    pending: list[Any] = [holder]
+    for container in pending:
+        for place, element in container.items() if type(container) is dict else enumerate(container):
+            if type(element) in _ATOMS:
+                continue
+            if isinstance(element, (dict, list, tuple)):
+                element = dict(element) if isinstance(element, dict) else list(element)
+                pending.append(element)
+            elif isinstance(element, Model):
+                element = element.to_dict()
+            elif isinstance(element, datetime):
+                element = rfc3339(element)
+            container[place] = element
+    return holder[0]
 
 
 class Model:
-    """Read an API object lazily: each field is decoded when it is first touched.
+    """Read an API object: plain fields are decoded at once, nested ones when they are first touched.
 
-    The object the service sent stays as it came; ``to_dict()`` returns it with only those
-    fields replaced that were changed, so unknown fields and odd values survive a round trip.
+    Fields that cannot be read stay in the object as the service sent it; ``to_dict()`` returns
+    that object with only those fields replaced that were changed, so unknown fields and odd
+    values survive a round trip.
     """
 
     __slots__ = ("_source",)
@@ -300,22 +332,29 @@ class Model:
         """
         if not isinstance(source, Mapping):
             raise TypeError(f"{cls.__name__}.from_dict needs a mapping, not {type(source).__name__}")
-        return cls._over(dict(source))
+        return cls._over(encode_value(dict(source)))
 
     @classmethod
     def _over(cls, source: dict[str, Any]) -> Self:
+        """Wrap an object that nobody else holds."""
         model = cls.__new__(cls)
         model._source = source
+        model._decode()
         return model
+
+    def _decode(self) -> None:
+        """Set the fields that are plain values; generated classes know theirs."""
 
     def __attrs_post_init__(self) -> None:
         self._source = {}
         for name, spec in self._fields.items():
             value = getattr(self, name)
-            if value is ABSENT or value is None:
-                object.__delattr__(self, name)
-            else:
+            if value is not ABSENT and value is not None:
                 self._source[spec.api_name] = encode_value(value)
+            elif spec.lazy:
+                delattr(self, name)
+            else:
+                setattr(self, name, spec.decode(None))
 
     if not TYPE_CHECKING:
 
@@ -337,20 +376,35 @@ class Model:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the API object: as it was received, with what was changed laid over it."""
-        result: dict[str, Any] = encode_value(self._source)
-        for name, spec in self._fields.items():
-            value = self._touched(name)
-            if value is not ABSENT:
-                _overlay(result, spec.api_name, value, spec.decode(self._source.get(spec.api_name)))
+        result, received = dict(self._source), self._source.get
+        for name, (api_name, decode, lazy) in self._fields.items():
+            value, raw = self._touched(name) if lazy else getattr(self, name), received(api_name)
+            if value is raw or value is ABSENT:
+                continue
+            encoded = _encode_change(value, raw, decode)
+            if encoded is None:
+                result.pop(api_name, None)
+            elif encoded is not ABSENT:
+                result[api_name] = encoded
         extra = self._touched("additional_properties")
         if extra is not ABSENT:
-            received = self._extra()
-            for key in received.keys() - extra.keys():
-                result.pop(key, None)
-            for key, value in extra.items():
-                if key not in received or encode_value(value) != encode_value(received[key]):
-                    result[key] = encode_value(value)
+            self._lay_extra_over(result, extra)
+        for key, value in result.items():
+            if type(value) not in _ATOMS and value is received(key):
+                result[key] = encode_value(value)
         return result
+
+    def _lay_extra_over(self, result: dict[str, Any], extra: dict[str, Any]) -> None:
+        source, known, decode = self._source, self._api_names, self._extra_values.decode
+        for key in result.keys() - known - extra.keys():
+            del result[key]
+        for key, value in extra.items():
+            if key in known or key not in source:
+                result[key] = encode_value(value)
+            elif value is not source[key]:
+                encoded = _encode_change(value, source[key], decode)
+                if encoded is not ABSENT:
+                    result[key] = encoded
 
     def _touched(self, name: str) -> Any:
         try:
@@ -362,14 +416,36 @@ class Model:
         return self.from_dict, (self.to_dict(),)
 
 
-def _overlay(result: dict[str, Any], api_name: str, value: Any, received: Any) -> None:
+def _encode_change(value: Any, raw: Any, decode: Decoder) -> Any:
+    """Encode a value, or return ABSENT while it says no more than what was received."""
+    if isinstance(value, Model) or _is_object_for_object(value, raw):
+        return encode_value(value)
+    received = decode(raw)
+    if type(value) is datetime and value == received:
+        return ABSENT
     encoded = encode_value(value)
-    if encoded == encode_value(received):
-        return
-    if value is None:
-        result.pop(api_name, None)
-    else:
-        result[api_name] = encoded
+    return ABSENT if _same(encoded, encode_value(received)) else encoded
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Compare JSON as JSON does: true is not 1."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)
+
+
+def _is_object_for_object(value: Any, raw: Any) -> bool:
+    """Tell whether a list holds a model for each element received: writing them says all there is."""
+    return (
+        type(value) is list
+        and type(raw) is list
+        and len(value) == len(raw) > 0
+        and all(isinstance(element, Model) for element in value)
+    )
 
 
 class MapModel(Model, Generic[V]):

@@ -31,3 +31,8 @@ class AcceptDeviceInviteRequest(Model):
         "invite": FieldSpec("invite", decode_text),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"invite"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("invite")
+        self.invite = _value if type(_value) is str or _value is None else decode_text(_value)

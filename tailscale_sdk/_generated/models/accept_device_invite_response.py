@@ -39,14 +39,19 @@ class AcceptDeviceInviteResponse(Model):
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
         "device": FieldSpec(
-            "device", nested("accept_device_invite_response_device", "AcceptDeviceInviteResponseDevice")
+            "device",
+            nested("accept_device_invite_response_device", "AcceptDeviceInviteResponseDevice"),
+            lazy=True,
         ),
         "sharer": FieldSpec(
-            "sharer", nested("accept_device_invite_response_sharer", "AcceptDeviceInviteResponseSharer")
+            "sharer",
+            nested("accept_device_invite_response_sharer", "AcceptDeviceInviteResponseSharer"),
+            lazy=True,
         ),
         "accepted_by": FieldSpec(
             "acceptedBy",
             nested("accept_device_invite_response_accepted_by", "AcceptDeviceInviteResponseAcceptedBy"),
+            lazy=True,
         ),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"device", "sharer", "acceptedBy"})

@@ -40,3 +40,14 @@ class AcceptDeviceInviteResponseAcceptedBy(Model):
         "profile_pic_url": FieldSpec("profilePicURL", decode_text),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"id", "displayName", "loginName", "profilePicURL"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("id")
+        self.id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("displayName")
+        self.display_name = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("loginName")
+        self.login_name = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("profilePicURL")
+        self.profile_pic_url = _value if type(_value) is str or _value is None else decode_text(_value)

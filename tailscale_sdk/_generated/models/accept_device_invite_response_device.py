@@ -52,3 +52,20 @@ class AcceptDeviceInviteResponseDevice(Model):
     _api_names: ClassVar[frozenset[str]] = frozenset(
         {"id", "os", "name", "fqdn", "ipv4", "ipv6", "includeExitNode"}
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("id")
+        self.id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("os")
+        self.os = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("name")
+        self.name = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("fqdn")
+        self.fqdn = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("ipv4")
+        self.ipv4 = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("ipv6")
+        self.ipv6 = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("includeExitNode")
+        self.include_exit_node = _value if type(_value) is bool or _value is None else decode_boolean(_value)

@@ -30,3 +30,8 @@ class AuthorizeDeviceRequest(Model):
         "authorized": FieldSpec("authorized", decode_boolean),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"authorized"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("authorized")
+        self.authorized = _value if type(_value) is bool or _value is None else decode_boolean(_value)

@@ -33,3 +33,12 @@ class AwsExternalId(Model):
         "tailscale_aws_account_id": FieldSpec("tailscaleAwsAccountId", decode_identifier),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"externalId", "tailscaleAwsAccountId"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("externalId")
+        self.external_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("tailscaleAwsAccountId")
+        self.tailscale_aws_account_id = (
+            _value if type(_value) is str or _value is None else decode_identifier(_value)
+        )

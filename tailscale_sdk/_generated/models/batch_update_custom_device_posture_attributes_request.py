@@ -42,7 +42,13 @@ class BatchUpdateCustomDevicePostureAttributesRequest(Model):
                 "batch_update_custom_device_posture_attributes_request_nodes",
                 "BatchUpdateCustomDevicePostureAttributesRequestNodes",
             ),
+            lazy=True,
         ),
         "comment": FieldSpec("comment", decode_text),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"nodes", "comment"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("comment")
+        self.comment = _value if type(_value) is str or _value is None else decode_text(_value)

@@ -69,9 +69,11 @@ class ConfigurationAuditLog(Model):
         "deferred_at": FieldSpec("deferredAt", decode_moment),
         "event_group_id": FieldSpec("eventGroupID", decode_identifier),
         "origin": FieldSpec("origin", decode_text),
-        "actor": FieldSpec("actor", nested("configuration_audit_log_actor", "ConfigurationAuditLogActor")),
+        "actor": FieldSpec(
+            "actor", nested("configuration_audit_log_actor", "ConfigurationAuditLogActor"), lazy=True
+        ),
         "target": FieldSpec(
-            "target", nested("configuration_audit_log_target", "ConfigurationAuditLogTarget")
+            "target", nested("configuration_audit_log_target", "ConfigurationAuditLogTarget"), lazy=True
         ),
         "action": FieldSpec("action", decode_text),
         "old": FieldSpec("old", decode_any),
@@ -97,3 +99,28 @@ class ConfigurationAuditLog(Model):
             "logged",
         }
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("eventTime")
+        self.event_time = decode_moment(_value) if _value else None
+        _value = _get("type")
+        self.type = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("deferredAt")
+        self.deferred_at = decode_moment(_value) if _value else None
+        _value = _get("eventGroupID")
+        self.event_group_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("origin")
+        self.origin = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("action")
+        self.action = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("old")
+        self.old = _value
+        _value = _get("new")
+        self.new = _value
+        _value = _get("actionDetails")
+        self.action_details = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("error")
+        self.error = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("logged")
+        self.logged = decode_moment(_value) if _value else None

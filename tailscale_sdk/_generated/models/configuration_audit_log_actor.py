@@ -11,9 +11,9 @@ from ..types import (
     Model,
     decode_identifier,
     decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
 )
 
 if TYPE_CHECKING:
@@ -46,6 +46,19 @@ class ConfigurationAuditLogActor(Model):
         "type": FieldSpec("type", decode_text),
         "login_name": FieldSpec("loginName", decode_text),
         "display_name": FieldSpec("displayName", decode_text),
-        "tags": FieldSpec("tags", list_of(decode_text)),
+        "tags": FieldSpec("tags", decode_texts),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"id", "type", "loginName", "displayName", "tags"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("id")
+        self.id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("type")
+        self.type = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("loginName")
+        self.login_name = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("displayName")
+        self.display_name = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("tags")
+        self.tags = decode_texts(_value) if _value is not None else []

@@ -53,3 +53,16 @@ class ConfigurationAuditLogTarget(Model):
         "property": FieldSpec("property", decode_text),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"id", "name", "type", "isEphemeral", "property"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("id")
+        self.id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("name")
+        self.name = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("type")
+        self.type = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("isEphemeral")
+        self.is_ephemeral = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("property")
+        self.property = _value if type(_value) is str or _value is None else decode_text(_value)

@@ -45,7 +45,7 @@ class ConnectionCounts(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "proto": FieldSpec("proto", one_of(decode_text, decode_integer)),
+        "proto": FieldSpec("proto", one_of(decode_text, decode_integer), lazy=True),
         "src": FieldSpec("src", decode_text),
         "dst": FieldSpec("dst", decode_text),
         "tx_pkts": FieldSpec("txPkts", decode_integer),
@@ -56,3 +56,18 @@ class ConnectionCounts(Model):
     _api_names: ClassVar[frozenset[str]] = frozenset(
         {"proto", "src", "dst", "txPkts", "txBytes", "rxPkts", "rxBytes"}
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("src")
+        self.src = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("dst")
+        self.dst = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("txPkts")
+        self.tx_pkts = _value if type(_value) is int or _value is None else decode_integer(_value)
+        _value = _get("txBytes")
+        self.tx_bytes = _value if type(_value) is int or _value is None else decode_integer(_value)
+        _value = _get("rxPkts")
+        self.rx_pkts = _value if type(_value) is int or _value is None else decode_integer(_value)
+        _value = _get("rxBytes")
+        self.rx_bytes = _value if type(_value) is int or _value is None else decode_integer(_value)

@@ -37,3 +37,12 @@ class Contact(Model):
         "needs_verification": FieldSpec("needsVerification", decode_boolean),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"email", "fallbackEmail", "needsVerification"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("email")
+        self.email = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("fallbackEmail")
+        self.fallback_email = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("needsVerification")
+        self.needs_verification = _value if type(_value) is bool or _value is None else decode_boolean(_value)

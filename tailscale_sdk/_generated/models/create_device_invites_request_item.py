@@ -38,3 +38,12 @@ class CreateDeviceInvitesRequestItem(Model):
         "email": FieldSpec("email", decode_text),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"multiUse", "allowExitNode", "email"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("multiUse")
+        self.multi_use = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("allowExitNode")
+        self.allow_exit_node = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("email")
+        self.email = _value if type(_value) is str or _value is None else decode_text(_value)

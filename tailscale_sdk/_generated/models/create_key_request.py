@@ -9,11 +9,12 @@ from ..types import (
     ABSENT,
     FieldSpec,
     Model,
+    decode_choice,
     decode_integer,
     decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
     nested,
 )
 
@@ -56,16 +57,18 @@ class CreateKeyRequest(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "key_type": FieldSpec("keyType", decode_text),
+        "key_type": FieldSpec("keyType", decode_choice),
         "description": FieldSpec("description", decode_text),
-        "capabilities": FieldSpec("capabilities", nested("key_capabilities", "KeyCapabilities")),
+        "capabilities": FieldSpec("capabilities", nested("key_capabilities", "KeyCapabilities"), lazy=True),
         "expiry_seconds": FieldSpec("expirySeconds", decode_integer),
-        "scopes": FieldSpec("scopes", list_of(decode_text)),
-        "tags": FieldSpec("tags", list_of(decode_text)),
+        "scopes": FieldSpec("scopes", decode_texts),
+        "tags": FieldSpec("tags", decode_texts),
         "issuer": FieldSpec("issuer", decode_text),
         "subject": FieldSpec("subject", decode_text),
         "audience": FieldSpec("audience", decode_text),
-        "custom_claim_rules": FieldSpec("customClaimRules", nested("custom_claim_rules", "CustomClaimRules")),
+        "custom_claim_rules": FieldSpec(
+            "customClaimRules", nested("custom_claim_rules", "CustomClaimRules"), lazy=True
+        ),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset(
         {
@@ -81,3 +84,22 @@ class CreateKeyRequest(Model):
             "customClaimRules",
         }
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("keyType")
+        self.key_type = decode_choice(_value) if _value is not None else None
+        _value = _get("description")
+        self.description = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("expirySeconds")
+        self.expiry_seconds = _value if type(_value) is int or _value is None else decode_integer(_value)
+        _value = _get("scopes")
+        self.scopes = decode_texts(_value) if _value is not None else []
+        _value = _get("tags")
+        self.tags = decode_texts(_value) if _value is not None else []
+        _value = _get("issuer")
+        self.issuer = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("subject")
+        self.subject = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("audience")
+        self.audience = _value if type(_value) is str or _value is None else decode_text(_value)

@@ -9,6 +9,7 @@ from ..types import (
     ABSENT,
     FieldSpec,
     Model,
+    decode_choice,
     decode_identifier,
     decode_text,
     define,
@@ -44,7 +45,7 @@ class CreatePostureIntegrationRequest(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "provider": FieldSpec("provider", decode_text),
+        "provider": FieldSpec("provider", decode_choice),
         "cloud_id": FieldSpec("cloudId", decode_identifier),
         "client_id": FieldSpec("clientId", decode_identifier),
         "tenant_id": FieldSpec("tenantId", decode_identifier),
@@ -53,3 +54,16 @@ class CreatePostureIntegrationRequest(Model):
     _api_names: ClassVar[frozenset[str]] = frozenset(
         {"provider", "cloudId", "clientId", "tenantId", "clientSecret"}
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("provider")
+        self.provider = decode_choice(_value) if _value is not None else None
+        _value = _get("cloudId")
+        self.cloud_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("clientId")
+        self.client_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("tenantId")
+        self.tenant_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("clientSecret")
+        self.client_secret = _value if type(_value) is str or _value is None else decode_text(_value)

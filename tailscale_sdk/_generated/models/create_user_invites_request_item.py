@@ -9,6 +9,7 @@ from ..types import (
     ABSENT,
     FieldSpec,
     Model,
+    decode_choice,
     decode_text,
     define,
     field,
@@ -32,7 +33,14 @@ class CreateUserInvitesRequestItem(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "role": FieldSpec("role", decode_text),
+        "role": FieldSpec("role", decode_choice),
         "email": FieldSpec("email", decode_text),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"role", "email"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("role")
+        self.role = decode_choice(_value) if _value is not None else None
+        _value = _get("email")
+        self.email = _value if type(_value) is str or _value is None else decode_text(_value)

@@ -9,10 +9,11 @@ from ..types import (
     ABSENT,
     FieldSpec,
     Model,
+    decode_choice,
     decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +39,16 @@ class CreateWebhookRequest(Model):
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
         "endpoint_url": FieldSpec("endpointUrl", decode_text),
-        "provider_type": FieldSpec("providerType", decode_text),
-        "subscriptions": FieldSpec("subscriptions", list_of(decode_text)),
+        "provider_type": FieldSpec("providerType", decode_choice),
+        "subscriptions": FieldSpec("subscriptions", decode_texts),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"endpointUrl", "providerType", "subscriptions"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("endpointUrl")
+        self.endpoint_url = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("providerType")
+        self.provider_type = decode_choice(_value) if _value is not None else None
+        _value = _get("subscriptions")
+        self.subscriptions = decode_texts(_value) if _value is not None else []

@@ -35,3 +35,10 @@ class DerpLatency(Model):
         "latency_ms": FieldSpec("latencyMs", decode_number),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"preferred", "latencyMs"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("preferred")
+        self.preferred = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("latencyMs")
+        self.latency_ms = _value if type(_value) is float or _value is None else decode_number(_value)

@@ -14,9 +14,9 @@ from ..types import (
     decode_identifier,
     decode_moment,
     decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
     nested,
 )
 
@@ -112,7 +112,7 @@ class Device(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "addresses": FieldSpec("addresses", list_of(decode_text)),
+        "addresses": FieldSpec("addresses", decode_texts),
         "id": FieldSpec("id", decode_identifier),
         "node_id": FieldSpec("nodeId", decode_identifier),
         "user": FieldSpec("user", decode_text),
@@ -132,20 +132,20 @@ class Device(Model):
         "machine_key": FieldSpec("machineKey", decode_text),
         "node_key": FieldSpec("nodeKey", decode_text),
         "blocks_incoming_connections": FieldSpec("blocksIncomingConnections", decode_boolean),
-        "enabled_routes": FieldSpec("enabledRoutes", list_of(decode_text)),
-        "advertised_routes": FieldSpec("advertisedRoutes", list_of(decode_text)),
+        "enabled_routes": FieldSpec("enabledRoutes", decode_texts),
+        "advertised_routes": FieldSpec("advertisedRoutes", decode_texts),
         "client_connectivity": FieldSpec(
-            "clientConnectivity", nested("device_client_connectivity", "DeviceClientConnectivity")
+            "clientConnectivity", nested("device_client_connectivity", "DeviceClientConnectivity"), lazy=True
         ),
-        "tags": FieldSpec("tags", list_of(decode_text)),
+        "tags": FieldSpec("tags", decode_texts),
         "tailnet_lock_error": FieldSpec("tailnetLockError", decode_text),
         "tailnet_lock_key": FieldSpec("tailnetLockKey", decode_text),
         "ssh_enabled": FieldSpec("sshEnabled", decode_boolean),
         "posture_identity": FieldSpec(
-            "postureIdentity", nested("device_posture_identity", "DevicePostureIdentity")
+            "postureIdentity", nested("device_posture_identity", "DevicePostureIdentity"), lazy=True
         ),
         "is_ephemeral": FieldSpec("isEphemeral", decode_boolean),
-        "distro": FieldSpec("distro", nested("device_distro", "DeviceDistro")),
+        "distro": FieldSpec("distro", nested("device_distro", "DeviceDistro"), lazy=True),
         "oauth_client_id": FieldSpec("oauthClientId", decode_identifier),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset(
@@ -183,3 +183,70 @@ class Device(Model):
             "oauthClientId",
         }
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("addresses")
+        self.addresses = decode_texts(_value) if _value is not None else []
+        _value = _get("id")
+        self.id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("nodeId")
+        self.node_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("user")
+        self.user = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("name")
+        self.name = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("hostname")
+        self.hostname = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("clientVersion")
+        self.client_version = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("updateAvailable")
+        self.update_available = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("os")
+        self.os = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("created")
+        self.created = decode_moment(_value) if _value else None
+        _value = _get("connectedToControl")
+        self.connected_to_control = (
+            _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        )
+        _value = _get("lastSeen")
+        self.last_seen = decode_moment(_value) if _value else None
+        _value = _get("keyExpiryDisabled")
+        self.key_expiry_disabled = (
+            _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        )
+        _value = _get("expires")
+        self.expires = decode_moment(_value) if _value else None
+        _value = _get("authorized")
+        self.authorized = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("isExternal")
+        self.is_external = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("multipleConnections")
+        self.multiple_connections = (
+            _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        )
+        _value = _get("machineKey")
+        self.machine_key = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("nodeKey")
+        self.node_key = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("blocksIncomingConnections")
+        self.blocks_incoming_connections = (
+            _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        )
+        _value = _get("enabledRoutes")
+        self.enabled_routes = decode_texts(_value) if _value is not None else []
+        _value = _get("advertisedRoutes")
+        self.advertised_routes = decode_texts(_value) if _value is not None else []
+        _value = _get("tags")
+        self.tags = decode_texts(_value) if _value is not None else []
+        _value = _get("tailnetLockError")
+        self.tailnet_lock_error = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("tailnetLockKey")
+        self.tailnet_lock_key = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("sshEnabled")
+        self.ssh_enabled = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("isEphemeral")
+        self.is_ephemeral = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("oauthClientId")
+        self.oauth_client_id = _value if type(_value) is str or _value is None else decode_identifier(_value)

@@ -11,9 +11,9 @@ from ..types import (
     Model,
     decode_boolean,
     decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
     nested,
 )
 
@@ -46,17 +46,31 @@ class DeviceClientConnectivity(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "endpoints": FieldSpec("endpoints", list_of(decode_text)),
+        "endpoints": FieldSpec("endpoints", decode_texts),
         "mapping_varies_by_dest_ip": FieldSpec("mappingVariesByDestIP", decode_boolean),
         "latency": FieldSpec(
-            "latency", nested("device_client_connectivity_latency", "DeviceClientConnectivityLatency")
+            "latency",
+            nested("device_client_connectivity_latency", "DeviceClientConnectivityLatency"),
+            lazy=True,
         ),
         "client_supports": FieldSpec(
             "clientSupports",
             nested("device_client_connectivity_client_supports", "DeviceClientConnectivityClientSupports"),
+            lazy=True,
         ),
         "derp": FieldSpec("derp", decode_text),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset(
         {"endpoints", "mappingVariesByDestIP", "latency", "clientSupports", "derp"}
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("endpoints")
+        self.endpoints = decode_texts(_value) if _value is not None else []
+        _value = _get("mappingVariesByDestIP")
+        self.mapping_varies_by_dest_ip = (
+            _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        )
+        _value = _get("derp")
+        self.derp = _value if type(_value) is str or _value is None else decode_text(_value)

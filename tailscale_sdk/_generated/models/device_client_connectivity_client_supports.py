@@ -46,3 +46,18 @@ class DeviceClientConnectivityClientSupports(Model):
         "upnp": FieldSpec("upnp", decode_boolean),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"hairPinning", "ipv6", "pcp", "pmp", "udp", "upnp"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("hairPinning")
+        self.hair_pinning = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("ipv6")
+        self.ipv6 = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("pcp")
+        self.pcp = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("pmp")
+        self.pmp = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("udp")
+        self.udp = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("upnp")
+        self.upnp = _value if type(_value) is bool or _value is None else decode_boolean(_value)

@@ -36,3 +36,12 @@ class DeviceDistro(Model):
         "code_name": FieldSpec("codeName", decode_text),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"name", "version", "codeName"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("name")
+        self.name = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("version")
+        self.version = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("codeName")
+        self.code_name = _value if type(_value) is str or _value is None else decode_text(_value)

@@ -71,7 +71,9 @@ class DeviceInvite(Model):
         "last_email_sent_at": FieldSpec("lastEmailSentAt", decode_moment),
         "invite_url": FieldSpec("inviteUrl", decode_text),
         "accepted": FieldSpec("accepted", decode_boolean),
-        "accepted_by": FieldSpec("acceptedBy", nested("device_invite_accepted_by", "DeviceInviteAcceptedBy")),
+        "accepted_by": FieldSpec(
+            "acceptedBy", nested("device_invite_accepted_by", "DeviceInviteAcceptedBy"), lazy=True
+        ),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset(
         {
@@ -89,3 +91,28 @@ class DeviceInvite(Model):
             "acceptedBy",
         }
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("id")
+        self.id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("created")
+        self.created = decode_moment(_value) if _value else None
+        _value = _get("tailnetId")
+        self.tailnet_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("deviceId")
+        self.device_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("sharerId")
+        self.sharer_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("multiUse")
+        self.multi_use = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("allowExitNode")
+        self.allow_exit_node = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("email")
+        self.email = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("lastEmailSentAt")
+        self.last_email_sent_at = decode_moment(_value) if _value else None
+        _value = _get("inviteUrl")
+        self.invite_url = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("accepted")
+        self.accepted = _value if type(_value) is bool or _value is None else decode_boolean(_value)

@@ -37,3 +37,12 @@ class DeviceInviteAcceptedBy(Model):
         "profile_pic_url": FieldSpec("profilePicUrl", decode_text),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"id", "loginName", "profilePicUrl"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("id")
+        self.id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("loginName")
+        self.login_name = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("profilePicUrl")
+        self.profile_pic_url = _value if type(_value) is str or _value is None else decode_text(_value)

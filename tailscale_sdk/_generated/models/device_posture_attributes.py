@@ -35,10 +35,14 @@ class DevicePostureAttributes(Model):
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
         "attributes": FieldSpec(
-            "attributes", nested("device_posture_attributes_attributes", "DevicePostureAttributesAttributes")
+            "attributes",
+            nested("device_posture_attributes_attributes", "DevicePostureAttributesAttributes"),
+            lazy=True,
         ),
         "expiries": FieldSpec(
-            "expiries", nested("device_posture_attributes_expiries", "DevicePostureAttributesExpiries")
+            "expiries",
+            nested("device_posture_attributes_expiries", "DevicePostureAttributesExpiries"),
+            lazy=True,
         ),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"attributes", "expiries"})

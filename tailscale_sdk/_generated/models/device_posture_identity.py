@@ -10,10 +10,9 @@ from ..types import (
     FieldSpec,
     Model,
     decode_boolean,
-    decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
 )
 
 
@@ -33,8 +32,17 @@ class DevicePostureIdentity(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "serial_numbers": FieldSpec("serialNumbers", list_of(decode_text)),
+        "serial_numbers": FieldSpec("serialNumbers", decode_texts),
         "disabled": FieldSpec("disabled", decode_boolean),
-        "hardware_addresses": FieldSpec("hardwareAddresses", list_of(decode_text)),
+        "hardware_addresses": FieldSpec("hardwareAddresses", decode_texts),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"serialNumbers", "disabled", "hardwareAddresses"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("serialNumbers")
+        self.serial_numbers = decode_texts(_value) if _value is not None else []
+        _value = _get("disabled")
+        self.disabled = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("hardwareAddresses")
+        self.hardware_addresses = decode_texts(_value) if _value is not None else []

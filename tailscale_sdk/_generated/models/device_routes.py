@@ -9,10 +9,9 @@ from ..types import (
     ABSENT,
     FieldSpec,
     Model,
-    decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
 )
 
 
@@ -32,7 +31,14 @@ class DeviceRoutes(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "advertised_routes": FieldSpec("advertisedRoutes", list_of(decode_text)),
-        "enabled_routes": FieldSpec("enabledRoutes", list_of(decode_text)),
+        "advertised_routes": FieldSpec("advertisedRoutes", decode_texts),
+        "enabled_routes": FieldSpec("enabledRoutes", decode_texts),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"advertisedRoutes", "enabledRoutes"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("advertisedRoutes")
+        self.advertised_routes = decode_texts(_value) if _value is not None else []
+        _value = _get("enabledRoutes")
+        self.enabled_routes = decode_texts(_value) if _value is not None else []

@@ -9,7 +9,7 @@ from ..types import (
     ABSENT,
     FieldSpec,
     Model,
-    decode_text,
+    decode_texts,
     define,
     field,
     list_of,
@@ -42,14 +42,23 @@ class DnsConfiguration(Model):
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
         "nameservers": FieldSpec(
-            "nameservers", list_of(nested("dns_configuration_resolver", "DnsConfigurationResolver"))
+            "nameservers",
+            list_of(nested("dns_configuration_resolver", "DnsConfigurationResolver")),
+            lazy=True,
         ),
-        "split_dns": FieldSpec("splitDNS", nested("dns_configuration_split_dns", "DnsConfigurationSplitDNS")),
-        "search_paths": FieldSpec("searchPaths", list_of(decode_text)),
+        "split_dns": FieldSpec(
+            "splitDNS", nested("dns_configuration_split_dns", "DnsConfigurationSplitDNS"), lazy=True
+        ),
+        "search_paths": FieldSpec("searchPaths", decode_texts),
         "preferences": FieldSpec(
-            "preferences", nested("dns_configuration_preferences", "DnsConfigurationPreferences")
+            "preferences", nested("dns_configuration_preferences", "DnsConfigurationPreferences"), lazy=True
         ),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset(
         {"nameservers", "splitDNS", "searchPaths", "preferences"}
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("searchPaths")
+        self.search_paths = decode_texts(_value) if _value is not None else []

@@ -34,3 +34,10 @@ class DnsConfigurationPreferences(Model):
         "magic_dns": FieldSpec("magicDNS", decode_boolean),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"overrideLocalDNS", "magicDNS"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("overrideLocalDNS")
+        self.override_local_dns = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("magicDNS")
+        self.magic_dns = _value if type(_value) is bool or _value is None else decode_boolean(_value)

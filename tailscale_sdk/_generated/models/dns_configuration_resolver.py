@@ -35,3 +35,10 @@ class DnsConfigurationResolver(Model):
         "use_with_exit_node": FieldSpec("useWithExitNode", decode_boolean),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"address", "useWithExitNode"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("address")
+        self.address = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("useWithExitNode")
+        self.use_with_exit_node = _value if type(_value) is bool or _value is None else decode_boolean(_value)

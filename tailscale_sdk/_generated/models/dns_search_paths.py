@@ -9,10 +9,9 @@ from ..types import (
     ABSENT,
     FieldSpec,
     Model,
-    decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
 )
 
 
@@ -29,6 +28,11 @@ class DnsSearchPaths(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "search_paths": FieldSpec("searchPaths", list_of(decode_text)),
+        "search_paths": FieldSpec("searchPaths", decode_texts),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"searchPaths"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("searchPaths")
+        self.search_paths = decode_texts(_value) if _value is not None else []

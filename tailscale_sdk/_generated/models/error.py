@@ -36,6 +36,11 @@ class Error(Model):
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
         "message": FieldSpec("message", decode_text),
-        "data": FieldSpec("data", list_of(nested("policy_problem", "PolicyProblem"))),
+        "data": FieldSpec("data", list_of(nested("policy_problem", "PolicyProblem")), lazy=True),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"message", "data"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("message")
+        self.message = _value if type(_value) is str or _value is None else decode_text(_value)

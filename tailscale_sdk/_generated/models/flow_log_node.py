@@ -11,9 +11,9 @@ from ..types import (
     Model,
     decode_identifier,
     decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
 )
 
 
@@ -41,9 +41,24 @@ class FlowLogNode(Model):
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
         "node_id": FieldSpec("nodeId", decode_identifier),
         "name": FieldSpec("name", decode_text),
-        "addresses": FieldSpec("addresses", list_of(decode_text)),
+        "addresses": FieldSpec("addresses", decode_texts),
         "os": FieldSpec("os", decode_text),
         "user": FieldSpec("user", decode_text),
-        "tags": FieldSpec("tags", list_of(decode_text)),
+        "tags": FieldSpec("tags", decode_texts),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"nodeId", "name", "addresses", "os", "user", "tags"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("nodeId")
+        self.node_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("name")
+        self.name = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("addresses")
+        self.addresses = decode_texts(_value) if _value is not None else []
+        _value = _get("os")
+        self.os = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("user")
+        self.user = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("tags")
+        self.tags = decode_texts(_value) if _value is not None else []

@@ -31,3 +31,8 @@ class GetAwsExternalIdRequest(Model):
         "reusable": FieldSpec("reusable", decode_boolean),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"reusable"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("reusable")
+        self.reusable = _value if type(_value) is bool or _value is None else decode_boolean(_value)

@@ -34,8 +34,8 @@ class GetContactsResponse(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "account": FieldSpec("account", nested("contact", "Contact")),
-        "support": FieldSpec("support", nested("contact", "Contact")),
-        "security": FieldSpec("security", nested("contact", "Contact")),
+        "account": FieldSpec("account", nested("contact", "Contact"), lazy=True),
+        "support": FieldSpec("support", nested("contact", "Contact"), lazy=True),
+        "security": FieldSpec("security", nested("contact", "Contact"), lazy=True),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"account", "support", "security"})

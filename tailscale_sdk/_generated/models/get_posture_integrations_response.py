@@ -32,7 +32,7 @@ class GetPostureIntegrationsResponse(Model):
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
         "integrations": FieldSpec(
-            "integrations", list_of(nested("posture_integration", "PostureIntegration"))
+            "integrations", list_of(nested("posture_integration", "PostureIntegration")), lazy=True
         ),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"integrations"})

@@ -15,9 +15,9 @@ from ..types import (
     decode_integer,
     decode_moment,
     decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
     mask,
     nested,
 )
@@ -86,16 +86,18 @@ class Key(Model):
         "updated": FieldSpec("updated", decode_moment),
         "expires": FieldSpec("expires", decode_moment),
         "revoked": FieldSpec("revoked", decode_moment),
-        "capabilities": FieldSpec("capabilities", nested("key_capabilities", "KeyCapabilities")),
-        "scopes": FieldSpec("scopes", list_of(decode_text)),
-        "tags": FieldSpec("tags", list_of(decode_text)),
+        "capabilities": FieldSpec("capabilities", nested("key_capabilities", "KeyCapabilities"), lazy=True),
+        "scopes": FieldSpec("scopes", decode_texts),
+        "tags": FieldSpec("tags", decode_texts),
         "description": FieldSpec("description", decode_text),
         "invalid": FieldSpec("invalid", decode_boolean),
         "user_id": FieldSpec("userId", decode_identifier),
         "audience": FieldSpec("audience", decode_text),
         "issuer": FieldSpec("issuer", decode_text),
         "subject": FieldSpec("subject", decode_text),
-        "custom_claim_rules": FieldSpec("customClaimRules", nested("custom_claim_rules", "CustomClaimRules")),
+        "custom_claim_rules": FieldSpec(
+            "customClaimRules", nested("custom_claim_rules", "CustomClaimRules"), lazy=True
+        ),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset(
         {
@@ -119,3 +121,38 @@ class Key(Model):
             "customClaimRules",
         }
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("id")
+        self.id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("key")
+        self.key = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("keyType")
+        self.key_type = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("expirySeconds")
+        self.expiry_seconds = _value if type(_value) is int or _value is None else decode_integer(_value)
+        _value = _get("created")
+        self.created = decode_moment(_value) if _value else None
+        _value = _get("updated")
+        self.updated = decode_moment(_value) if _value else None
+        _value = _get("expires")
+        self.expires = decode_moment(_value) if _value else None
+        _value = _get("revoked")
+        self.revoked = decode_moment(_value) if _value else None
+        _value = _get("scopes")
+        self.scopes = decode_texts(_value) if _value is not None else []
+        _value = _get("tags")
+        self.tags = decode_texts(_value) if _value is not None else []
+        _value = _get("description")
+        self.description = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("invalid")
+        self.invalid = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("userId")
+        self.user_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("audience")
+        self.audience = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("issuer")
+        self.issuer = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("subject")
+        self.subject = _value if type(_value) is str or _value is None else decode_text(_value)

@@ -30,6 +30,8 @@ class KeyCapabilities(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "devices": FieldSpec("devices", nested("key_capabilities_devices", "KeyCapabilitiesDevices")),
+        "devices": FieldSpec(
+            "devices", nested("key_capabilities_devices", "KeyCapabilitiesDevices"), lazy=True
+        ),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"devices"})

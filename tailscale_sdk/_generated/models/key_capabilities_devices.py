@@ -31,7 +31,7 @@ class KeyCapabilitiesDevices(Model):
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
         "create": FieldSpec(
-            "create", nested("key_capabilities_devices_create", "KeyCapabilitiesDevicesCreate")
+            "create", nested("key_capabilities_devices_create", "KeyCapabilitiesDevicesCreate"), lazy=True
         ),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"create"})

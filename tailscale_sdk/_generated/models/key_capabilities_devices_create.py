@@ -10,10 +10,9 @@ from ..types import (
     FieldSpec,
     Model,
     decode_boolean,
-    decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
 )
 
 
@@ -39,6 +38,17 @@ class KeyCapabilitiesDevicesCreate(Model):
         "reusable": FieldSpec("reusable", decode_boolean),
         "ephemeral": FieldSpec("ephemeral", decode_boolean),
         "preauthorized": FieldSpec("preauthorized", decode_boolean),
-        "tags": FieldSpec("tags", list_of(decode_text)),
+        "tags": FieldSpec("tags", decode_texts),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"reusable", "ephemeral", "preauthorized", "tags"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("reusable")
+        self.reusable = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("ephemeral")
+        self.ephemeral = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("preauthorized")
+        self.preauthorized = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("tags")
+        self.tags = decode_texts(_value) if _value is not None else []

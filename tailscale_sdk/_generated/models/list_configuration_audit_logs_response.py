@@ -41,7 +41,18 @@ class ListConfigurationAuditLogsResponse(Model):
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
         "version": FieldSpec("version", decode_text),
         "tailnet": FieldSpec("tailnet", decode_text),
-        "logs": FieldSpec("logs", list_of(nested("configuration_audit_log", "ConfigurationAuditLog"))),
+        "logs": FieldSpec(
+            "logs", list_of(nested("configuration_audit_log", "ConfigurationAuditLog")), lazy=True
+        ),
         "tailnet_id": FieldSpec("tailnetId", decode_identifier),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"version", "tailnet", "logs", "tailnetId"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("version")
+        self.version = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("tailnet")
+        self.tailnet = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("tailnetId")
+        self.tailnet_id = _value if type(_value) is str or _value is None else decode_identifier(_value)

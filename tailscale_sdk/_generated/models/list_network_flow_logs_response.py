@@ -31,6 +31,6 @@ class ListNetworkFlowLogsResponse(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "logs": FieldSpec("logs", list_of(nested("network_flow_log", "NetworkFlowLog"))),
+        "logs": FieldSpec("logs", list_of(nested("network_flow_log", "NetworkFlowLog")), lazy=True),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"logs"})

@@ -31,6 +31,6 @@ class ListOAuthAppsResponse(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "oauth_apps": FieldSpec("oauthApps", list_of(nested("o_auth_app", "OAuthApp"))),
+        "oauth_apps": FieldSpec("oauthApps", list_of(nested("o_auth_app", "OAuthApp")), lazy=True),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"oauthApps"})

@@ -31,6 +31,6 @@ class ListServiceHostsResponse(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "hosts": FieldSpec("hosts", list_of(nested("service_host_info", "ServiceHostInfo"))),
+        "hosts": FieldSpec("hosts", list_of(nested("service_host_info", "ServiceHostInfo")), lazy=True),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"hosts"})

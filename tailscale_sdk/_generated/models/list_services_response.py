@@ -31,6 +31,8 @@ class ListServicesResponse(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "vip_services": FieldSpec("vipServices", list_of(nested("vip_service_info", "VIPServiceInfo"))),
+        "vip_services": FieldSpec(
+            "vipServices", list_of(nested("vip_service_info", "VIPServiceInfo")), lazy=True
+        ),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"vipServices"})

@@ -31,6 +31,6 @@ class ListTailnetDevicesResponse(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "devices": FieldSpec("devices", list_of(nested("device", "Device"))),
+        "devices": FieldSpec("devices", list_of(nested("device", "Device")), lazy=True),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"devices"})

@@ -31,6 +31,6 @@ class ListTailnetKeysResponse(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "keys": FieldSpec("keys", list_of(nested("key", "Key"))),
+        "keys": FieldSpec("keys", list_of(nested("key", "Key")), lazy=True),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"keys"})

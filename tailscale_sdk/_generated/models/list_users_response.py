@@ -31,6 +31,6 @@ class ListUsersResponse(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "users": FieldSpec("users", list_of(nested("user", "User"))),
+        "users": FieldSpec("users", list_of(nested("user", "User")), lazy=True),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"users"})

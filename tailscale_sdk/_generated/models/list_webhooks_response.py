@@ -31,6 +31,6 @@ class ListWebhooksResponse(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "webhooks": FieldSpec("webhooks", list_of(nested("webhook", "Webhook"))),
+        "webhooks": FieldSpec("webhooks", list_of(nested("webhook", "Webhook")), lazy=True),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"webhooks"})

@@ -101,3 +101,48 @@ class LogstreamEndpointPublishingStatus(Model):
             "numTotalRequestNanoSecs",
         }
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("lastActivity")
+        self.last_activity = decode_moment(_value) if _value else None
+        _value = _get("lastError")
+        self.last_error = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("maxBodySize")
+        self.max_body_size = _value if type(_value) is int or _value is None else decode_integer(_value)
+        _value = _get("numBytesSent")
+        self.num_bytes_sent = _value if type(_value) is int or _value is None else decode_integer(_value)
+        _value = _get("numEntriesSent")
+        self.num_entries_sent = _value if type(_value) is int or _value is None else decode_integer(_value)
+        _value = _get("numSpoofedEntries")
+        self.num_spoofed_entries = _value if type(_value) is int or _value is None else decode_integer(_value)
+        _value = _get("numTotalRequests")
+        self.num_total_requests = _value if type(_value) is int or _value is None else decode_integer(_value)
+        _value = _get("numFailedRequests")
+        self.num_failed_requests = _value if type(_value) is int or _value is None else decode_integer(_value)
+        _value = _get("rateBytesSent")
+        self.rate_bytes_sent = _value if type(_value) is float or _value is None else decode_number(_value)
+        _value = _get("rateEntriesSent")
+        self.rate_entries_sent = _value if type(_value) is float or _value is None else decode_number(_value)
+        _value = _get("rateTotalRequests")
+        self.rate_total_requests = (
+            _value if type(_value) is float or _value is None else decode_number(_value)
+        )
+        _value = _get("rateFailedRequests")
+        self.rate_failed_requests = (
+            _value if type(_value) is float or _value is None else decode_number(_value)
+        )
+        _value = _get("maxNumEntries")
+        self.max_num_entries = _value if type(_value) is int or _value is None else decode_integer(_value)
+        _value = _get("numMaxBodyRequests")
+        self.num_max_body_requests = (
+            _value if type(_value) is int or _value is None else decode_integer(_value)
+        )
+        _value = _get("numTotalNanoSecsPerProgress")
+        self.num_total_nano_secs_per_progress = (
+            _value if type(_value) is int or _value is None else decode_integer(_value)
+        )
+        _value = _get("numTotalRequestNanoSecs")
+        self.num_total_request_nano_secs = (
+            _value if type(_value) is int or _value is None else decode_integer(_value)
+        )

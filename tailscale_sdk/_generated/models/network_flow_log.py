@@ -60,17 +60,19 @@ class NetworkFlowLog(Model):
         "start": FieldSpec("start", decode_moment),
         "end": FieldSpec("end", decode_moment),
         "virtual_traffic": FieldSpec(
-            "virtualTraffic", list_of(nested("connection_counts", "ConnectionCounts"))
+            "virtualTraffic", list_of(nested("connection_counts", "ConnectionCounts")), lazy=True
         ),
         "subnet_traffic": FieldSpec(
-            "subnetTraffic", list_of(nested("connection_counts", "ConnectionCounts"))
+            "subnetTraffic", list_of(nested("connection_counts", "ConnectionCounts")), lazy=True
         ),
-        "exit_traffic": FieldSpec("exitTraffic", list_of(nested("connection_counts", "ConnectionCounts"))),
+        "exit_traffic": FieldSpec(
+            "exitTraffic", list_of(nested("connection_counts", "ConnectionCounts")), lazy=True
+        ),
         "physical_traffic": FieldSpec(
-            "physicalTraffic", list_of(nested("connection_counts", "ConnectionCounts"))
+            "physicalTraffic", list_of(nested("connection_counts", "ConnectionCounts")), lazy=True
         ),
-        "src_node": FieldSpec("srcNode", nested("flow_log_node", "FlowLogNode")),
-        "dst_nodes": FieldSpec("dstNodes", list_of(nested("flow_log_node", "FlowLogNode"))),
+        "src_node": FieldSpec("srcNode", nested("flow_log_node", "FlowLogNode"), lazy=True),
+        "dst_nodes": FieldSpec("dstNodes", list_of(nested("flow_log_node", "FlowLogNode")), lazy=True),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset(
         {
@@ -86,3 +88,14 @@ class NetworkFlowLog(Model):
             "dstNodes",
         }
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("logged")
+        self.logged = decode_moment(_value) if _value else None
+        _value = _get("nodeId")
+        self.node_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("start")
+        self.start = decode_moment(_value) if _value else None
+        _value = _get("end")
+        self.end = decode_moment(_value) if _value else None

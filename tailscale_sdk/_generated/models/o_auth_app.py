@@ -13,9 +13,9 @@ from ..types import (
     decode_identifier,
     decode_moment,
     decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
     mask,
 )
 
@@ -53,9 +53,9 @@ class OAuthApp(Model):
         "id": FieldSpec("id", decode_identifier),
         "name": FieldSpec("name", decode_text),
         "description": FieldSpec("description", decode_text),
-        "redirect_uris": FieldSpec("redirectURIs", list_of(decode_text)),
-        "scopes": FieldSpec("scopes", list_of(decode_text)),
-        "allowed_node_attributes": FieldSpec("allowedNodeAttributes", list_of(decode_text)),
+        "redirect_uris": FieldSpec("redirectURIs", decode_texts),
+        "scopes": FieldSpec("scopes", decode_texts),
+        "allowed_node_attributes": FieldSpec("allowedNodeAttributes", decode_texts),
         "client_secret": FieldSpec("clientSecret", decode_text),
         "created": FieldSpec("created", decode_moment),
         "updated": FieldSpec("updated", decode_moment),
@@ -73,3 +73,24 @@ class OAuthApp(Model):
             "updated",
         }
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("id")
+        self.id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("name")
+        self.name = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("description")
+        self.description = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("redirectURIs")
+        self.redirect_uris = decode_texts(_value) if _value is not None else []
+        _value = _get("scopes")
+        self.scopes = decode_texts(_value) if _value is not None else []
+        _value = _get("allowedNodeAttributes")
+        self.allowed_node_attributes = decode_texts(_value) if _value is not None else []
+        _value = _get("clientSecret")
+        self.client_secret = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("created")
+        self.created = decode_moment(_value) if _value else None
+        _value = _get("updated")
+        self.updated = decode_moment(_value) if _value else None

@@ -10,9 +10,9 @@ from ..types import (
     FieldSpec,
     Model,
     decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
 )
 
 
@@ -33,7 +33,16 @@ class PolicyProblem(Model):
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
         "user": FieldSpec("user", decode_text),
-        "errors": FieldSpec("errors", list_of(decode_text)),
-        "warnings": FieldSpec("warnings", list_of(decode_text)),
+        "errors": FieldSpec("errors", decode_texts),
+        "warnings": FieldSpec("warnings", decode_texts),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"user", "errors", "warnings"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("user")
+        self.user = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("errors")
+        self.errors = decode_texts(_value) if _value is not None else []
+        _value = _get("warnings")
+        self.warnings = decode_texts(_value) if _value is not None else []

@@ -10,9 +10,9 @@ from ..types import (
     FieldSpec,
     Model,
     decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
     nested,
 )
 
@@ -43,10 +43,21 @@ class PolicyTest(Model):
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
         "src": FieldSpec("src", decode_text),
         "src_posture_attrs": FieldSpec(
-            "srcPostureAttrs", nested("policy_test_src_posture_attrs", "PolicyTestSrcPostureAttrs")
+            "srcPostureAttrs", nested("policy_test_src_posture_attrs", "PolicyTestSrcPostureAttrs"), lazy=True
         ),
         "proto": FieldSpec("proto", decode_text),
-        "accept": FieldSpec("accept", list_of(decode_text)),
-        "deny": FieldSpec("deny", list_of(decode_text)),
+        "accept": FieldSpec("accept", decode_texts),
+        "deny": FieldSpec("deny", decode_texts),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"src", "srcPostureAttrs", "proto", "accept", "deny"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("src")
+        self.src = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("proto")
+        self.proto = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("accept")
+        self.accept = decode_texts(_value) if _value is not None else []
+        _value = _get("deny")
+        self.deny = decode_texts(_value) if _value is not None else []

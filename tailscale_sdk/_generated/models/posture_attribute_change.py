@@ -36,7 +36,12 @@ class PostureAttributeChange(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "value": FieldSpec("value", one_of(decode_text, decode_number, decode_boolean)),
+        "value": FieldSpec("value", one_of(decode_text, decode_number, decode_boolean), lazy=True),
         "expiry": FieldSpec("expiry", decode_moment),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"value", "expiry"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("expiry")
+        self.expiry = decode_moment(_value) if _value else None

@@ -10,6 +10,7 @@ from ..types import (
     ABSENT,
     FieldSpec,
     Model,
+    decode_choice,
     decode_identifier,
     decode_moment,
     decode_text,
@@ -53,15 +54,34 @@ class PostureIntegration(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "provider": FieldSpec("provider", decode_text),
+        "provider": FieldSpec("provider", decode_choice),
         "cloud_id": FieldSpec("cloudId", decode_identifier),
         "client_id": FieldSpec("clientId", decode_identifier),
         "tenant_id": FieldSpec("tenantId", decode_identifier),
         "client_secret": FieldSpec("clientSecret", decode_text),
         "id": FieldSpec("id", decode_identifier),
         "config_updated": FieldSpec("configUpdated", decode_moment),
-        "status": FieldSpec("status", nested("posture_integration_status", "PostureIntegrationStatus")),
+        "status": FieldSpec(
+            "status", nested("posture_integration_status", "PostureIntegrationStatus"), lazy=True
+        ),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset(
         {"provider", "cloudId", "clientId", "tenantId", "clientSecret", "id", "configUpdated", "status"}
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("provider")
+        self.provider = decode_choice(_value) if _value is not None else None
+        _value = _get("cloudId")
+        self.cloud_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("clientId")
+        self.client_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("tenantId")
+        self.tenant_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("clientSecret")
+        self.client_secret = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("id")
+        self.id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("configUpdated")
+        self.config_updated = decode_moment(_value) if _value else None

@@ -47,3 +47,18 @@ class PostureIntegrationStatus(Model):
     _api_names: ClassVar[frozenset[str]] = frozenset(
         {"lastSync", "error", "providerHostCount", "matchedCount", "possibleMatchedCount"}
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("lastSync")
+        self.last_sync = decode_moment(_value) if _value else None
+        _value = _get("error")
+        self.error = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("providerHostCount")
+        self.provider_host_count = _value if type(_value) is int or _value is None else decode_integer(_value)
+        _value = _get("matchedCount")
+        self.matched_count = _value if type(_value) is int or _value is None else decode_integer(_value)
+        _value = _get("possibleMatchedCount")
+        self.possible_matched_count = (
+            _value if type(_value) is int or _value is None else decode_integer(_value)
+        )

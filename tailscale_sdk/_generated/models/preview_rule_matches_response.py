@@ -10,6 +10,7 @@ from ..types import (
     FieldSpec,
     Model,
     decode_text,
+    decode_texts,
     define,
     field,
     list_of,
@@ -38,9 +39,18 @@ class PreviewRuleMatchesResponse(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "matches": FieldSpec("matches", list_of(nested("rule_match", "RuleMatch"))),
+        "matches": FieldSpec("matches", list_of(nested("rule_match", "RuleMatch")), lazy=True),
         "type": FieldSpec("type", decode_text),
         "preview_for": FieldSpec("previewFor", decode_text),
-        "postures": FieldSpec("postures", list_of(decode_text)),
+        "postures": FieldSpec("postures", decode_texts),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"matches", "type", "previewFor", "postures"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("type")
+        self.type = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("previewFor")
+        self.preview_for = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("postures")
+        self.postures = decode_texts(_value) if _value is not None else []

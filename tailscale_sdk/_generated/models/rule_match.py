@@ -10,10 +10,9 @@ from ..types import (
     FieldSpec,
     Model,
     decode_integer,
-    decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
 )
 
 
@@ -37,10 +36,23 @@ class RuleMatch(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "users": FieldSpec("users", list_of(decode_text)),
-        "ports": FieldSpec("ports", list_of(decode_text)),
+        "users": FieldSpec("users", decode_texts),
+        "ports": FieldSpec("ports", decode_texts),
         "line_number": FieldSpec("lineNumber", decode_integer),
-        "via": FieldSpec("via", list_of(decode_text)),
-        "postures": FieldSpec("postures", list_of(decode_text)),
+        "via": FieldSpec("via", decode_texts),
+        "postures": FieldSpec("postures", decode_texts),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"users", "ports", "lineNumber", "via", "postures"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("users")
+        self.users = decode_texts(_value) if _value is not None else []
+        _value = _get("ports")
+        self.ports = decode_texts(_value) if _value is not None else []
+        _value = _get("lineNumber")
+        self.line_number = _value if type(_value) is int or _value is None else decode_integer(_value)
+        _value = _get("via")
+        self.via = decode_texts(_value) if _value is not None else []
+        _value = _get("postures")
+        self.postures = decode_texts(_value) if _value is not None else []

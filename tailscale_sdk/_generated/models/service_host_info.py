@@ -43,3 +43,12 @@ class ServiceHostInfo(Model):
         "configured": FieldSpec("configured", decode_text),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"stableNodeID", "approvalLevel", "configured"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("stableNodeID")
+        self.stable_node_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("approvalLevel")
+        self.approval_level = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("configured")
+        self.configured = _value if type(_value) is str or _value is None else decode_text(_value)

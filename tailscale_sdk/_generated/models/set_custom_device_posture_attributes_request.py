@@ -38,8 +38,15 @@ class SetCustomDevicePostureAttributesRequest(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "value": FieldSpec("value", one_of(decode_text, decode_number, decode_boolean)),
+        "value": FieldSpec("value", one_of(decode_text, decode_number, decode_boolean), lazy=True),
         "expiry": FieldSpec("expiry", decode_moment),
         "comment": FieldSpec("comment", decode_text),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"value", "expiry", "comment"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("expiry")
+        self.expiry = decode_moment(_value) if _value else None
+        _value = _get("comment")
+        self.comment = _value if type(_value) is str or _value is None else decode_text(_value)

@@ -30,3 +30,8 @@ class SetDeviceIpRequest(Model):
         "ipv4": FieldSpec("ipv4", decode_text),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"ipv4"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("ipv4")
+        self.ipv4 = _value if type(_value) is str or _value is None else decode_text(_value)

@@ -31,3 +31,8 @@ class SetDeviceNameRequest(Model):
         "name": FieldSpec("name", decode_text),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"name"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("name")
+        self.name = _value if type(_value) is str or _value is None else decode_text(_value)

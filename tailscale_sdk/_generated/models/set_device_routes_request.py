@@ -9,10 +9,9 @@ from ..types import (
     ABSENT,
     FieldSpec,
     Model,
-    decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
 )
 
 
@@ -28,6 +27,11 @@ class SetDeviceRoutesRequest(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "routes": FieldSpec("routes", list_of(decode_text)),
+        "routes": FieldSpec("routes", decode_texts),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"routes"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("routes")
+        self.routes = decode_texts(_value) if _value is not None else []

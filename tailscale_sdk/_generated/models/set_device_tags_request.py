@@ -9,10 +9,9 @@ from ..types import (
     ABSENT,
     FieldSpec,
     Model,
-    decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
 )
 
 
@@ -28,6 +27,11 @@ class SetDeviceTagsRequest(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "tags": FieldSpec("tags", list_of(decode_text)),
+        "tags": FieldSpec("tags", decode_texts),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"tags"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("tags")
+        self.tags = decode_texts(_value) if _value is not None else []

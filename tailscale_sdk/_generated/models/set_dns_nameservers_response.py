@@ -10,10 +10,9 @@ from ..types import (
     FieldSpec,
     Model,
     decode_boolean,
-    decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
 )
 
 
@@ -31,7 +30,14 @@ class SetDnsNameserversResponse(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "dns": FieldSpec("dns", list_of(decode_text)),
+        "dns": FieldSpec("dns", decode_texts),
         "magic_dns": FieldSpec("magicDNS", decode_boolean),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"dns", "magicDNS"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("dns")
+        self.dns = decode_texts(_value) if _value is not None else []
+        _value = _get("magicDNS")
+        self.magic_dns = _value if type(_value) is bool or _value is None else decode_boolean(_value)

@@ -30,3 +30,8 @@ class SetDnsPreferencesRequest(Model):
         "magic_dns": FieldSpec("magicDNS", decode_boolean),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"magicDNS"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("magicDNS")
+        self.magic_dns = _value if type(_value) is bool or _value is None else decode_boolean(_value)

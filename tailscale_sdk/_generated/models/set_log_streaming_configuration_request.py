@@ -9,12 +9,13 @@ from ..types import (
     ABSENT,
     FieldSpec,
     Model,
+    decode_choice,
     decode_identifier,
     decode_integer,
     decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
     mask,
 )
 
@@ -81,18 +82,18 @@ class SetLogStreamingConfigurationRequest(Model):
         "url": FieldSpec("url", decode_text),
         "user": FieldSpec("user", decode_text),
         "upload_period_minutes": FieldSpec("uploadPeriodMinutes", decode_integer),
-        "compression_format": FieldSpec("compressionFormat", decode_text),
+        "compression_format": FieldSpec("compressionFormat", decode_choice),
         "token": FieldSpec("token", decode_text),
         "s3_bucket": FieldSpec("s3Bucket", decode_text),
         "s3_region": FieldSpec("s3Region", decode_text),
         "s3_key_prefix": FieldSpec("s3KeyPrefix", decode_text),
-        "s3_authentication_type": FieldSpec("s3AuthenticationType", decode_text),
+        "s3_authentication_type": FieldSpec("s3AuthenticationType", decode_choice),
         "s3_access_key_id": FieldSpec("s3AccessKeyId", decode_identifier),
         "s3_secret_access_key": FieldSpec("s3SecretAccessKey", decode_text),
         "s3_role_arn": FieldSpec("s3RoleArn", decode_text),
         "gcs_bucket": FieldSpec("gcsBucket", decode_text),
         "gcs_key_prefix": FieldSpec("gcsKeyPrefix", decode_text),
-        "gcs_scopes": FieldSpec("gcsScopes", list_of(decode_text)),
+        "gcs_scopes": FieldSpec("gcsScopes", decode_texts),
         "gcs_credentials": FieldSpec("gcsCredentials", decode_text),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset(
@@ -116,3 +117,42 @@ class SetLogStreamingConfigurationRequest(Model):
             "gcsCredentials",
         }
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("destinationType")
+        self.destination_type = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("url")
+        self.url = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("user")
+        self.user = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("uploadPeriodMinutes")
+        self.upload_period_minutes = (
+            _value if type(_value) is int or _value is None else decode_integer(_value)
+        )
+        _value = _get("compressionFormat")
+        self.compression_format = decode_choice(_value) if _value is not None else None
+        _value = _get("token")
+        self.token = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("s3Bucket")
+        self.s3_bucket = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("s3Region")
+        self.s3_region = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("s3KeyPrefix")
+        self.s3_key_prefix = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("s3AuthenticationType")
+        self.s3_authentication_type = decode_choice(_value) if _value is not None else None
+        _value = _get("s3AccessKeyId")
+        self.s3_access_key_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("s3SecretAccessKey")
+        self.s3_secret_access_key = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("s3RoleArn")
+        self.s3_role_arn = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("gcsBucket")
+        self.gcs_bucket = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("gcsKeyPrefix")
+        self.gcs_key_prefix = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("gcsScopes")
+        self.gcs_scopes = decode_texts(_value) if _value is not None else []
+        _value = _get("gcsCredentials")
+        self.gcs_credentials = _value if type(_value) is str or _value is None else decode_text(_value)

@@ -8,10 +8,9 @@ from typing import ClassVar
 from ..types import (
     FieldSpec,
     MapModel,
-    decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
     nullable,
 )
 
@@ -24,4 +23,4 @@ class SplitDns(MapModel["list[str] | None"]):
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {}
     _api_names: ClassVar[frozenset[str]] = frozenset()
-    _extra_values: ClassVar[FieldSpec] = FieldSpec("*", nullable(list_of(decode_text)))
+    _extra_values: ClassVar[FieldSpec] = FieldSpec("*", nullable(decode_texts))

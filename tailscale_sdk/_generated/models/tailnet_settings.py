@@ -10,6 +10,7 @@ from ..types import (
     FieldSpec,
     Model,
     decode_boolean,
+    decode_choice,
     decode_integer,
     decode_text,
     define,
@@ -67,7 +68,7 @@ class TailnetSettings(Model):
         "devices_key_duration_days": FieldSpec("devicesKeyDurationDays", decode_integer),
         "users_approval_on": FieldSpec("usersApprovalOn", decode_boolean),
         "users_role_allowed_to_join_external_tailnets": FieldSpec(
-            "usersRoleAllowedToJoinExternalTailnets", decode_text
+            "usersRoleAllowedToJoinExternalTailnets", decode_choice
         ),
         "network_flow_logging_on": FieldSpec("networkFlowLoggingOn", decode_boolean),
         "regional_routing_on": FieldSpec("regionalRoutingOn", decode_boolean),
@@ -89,3 +90,44 @@ class TailnetSettings(Model):
             "httpsEnabled",
         }
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("aclsExternallyManagedOn")
+        self.acls_externally_managed_on = (
+            _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        )
+        _value = _get("aclsExternalLink")
+        self.acls_external_link = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("devicesApprovalOn")
+        self.devices_approval_on = (
+            _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        )
+        _value = _get("devicesAutoUpdatesOn")
+        self.devices_auto_updates_on = (
+            _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        )
+        _value = _get("devicesKeyDurationDays")
+        self.devices_key_duration_days = (
+            _value if type(_value) is int or _value is None else decode_integer(_value)
+        )
+        _value = _get("usersApprovalOn")
+        self.users_approval_on = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("usersRoleAllowedToJoinExternalTailnets")
+        self.users_role_allowed_to_join_external_tailnets = (
+            decode_choice(_value) if _value is not None else None
+        )
+        _value = _get("networkFlowLoggingOn")
+        self.network_flow_logging_on = (
+            _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        )
+        _value = _get("regionalRoutingOn")
+        self.regional_routing_on = (
+            _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        )
+        _value = _get("postureIdentityCollectionOn")
+        self.posture_identity_collection_on = (
+            _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        )
+        _value = _get("httpsEnabled")
+        self.https_enabled = _value if type(_value) is bool or _value is None else decode_boolean(_value)

@@ -30,3 +30,8 @@ class UpdateContactRequest(Model):
         "email": FieldSpec("email", decode_text),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"email"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("email")
+        self.email = _value if type(_value) is str or _value is None else decode_text(_value)

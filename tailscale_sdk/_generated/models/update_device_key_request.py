@@ -30,3 +30,10 @@ class UpdateDeviceKeyRequest(Model):
         "key_expiry_disabled": FieldSpec("keyExpiryDisabled", decode_boolean),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"keyExpiryDisabled"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("keyExpiryDisabled")
+        self.key_expiry_disabled = (
+            _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        )

@@ -10,9 +10,9 @@ from ..types import (
     FieldSpec,
     Model,
     decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
 )
 
 
@@ -40,10 +40,23 @@ class UpdateOAuthAppRequest(Model):
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
         "name": FieldSpec("name", decode_text),
         "description": FieldSpec("description", decode_text),
-        "redirect_uris": FieldSpec("redirectURIs", list_of(decode_text)),
-        "scopes": FieldSpec("scopes", list_of(decode_text)),
-        "allowed_node_attributes": FieldSpec("allowedNodeAttributes", list_of(decode_text)),
+        "redirect_uris": FieldSpec("redirectURIs", decode_texts),
+        "scopes": FieldSpec("scopes", decode_texts),
+        "allowed_node_attributes": FieldSpec("allowedNodeAttributes", decode_texts),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset(
         {"name", "description", "redirectURIs", "scopes", "allowedNodeAttributes"}
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("name")
+        self.name = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("description")
+        self.description = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("redirectURIs")
+        self.redirect_uris = decode_texts(_value) if _value is not None else []
+        _value = _get("scopes")
+        self.scopes = decode_texts(_value) if _value is not None else []
+        _value = _get("allowedNodeAttributes")
+        self.allowed_node_attributes = decode_texts(_value) if _value is not None else []

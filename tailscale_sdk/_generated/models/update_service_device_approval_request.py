@@ -30,3 +30,8 @@ class UpdateServiceDeviceApprovalRequest(Model):
         "approved": FieldSpec("approved", decode_boolean),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"approved"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("approved")
+        self.approved = _value if type(_value) is bool or _value is None else decode_boolean(_value)

@@ -34,3 +34,8 @@ class UpdateUserRoleRequest(Model):
         "role": FieldSpec("role", decode_text),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"role"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("role")
+        self.role = _value if type(_value) is str or _value is None else decode_text(_value)

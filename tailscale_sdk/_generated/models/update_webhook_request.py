@@ -9,10 +9,9 @@ from ..types import (
     ABSENT,
     FieldSpec,
     Model,
-    decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +30,11 @@ class UpdateWebhookRequest(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "subscriptions": FieldSpec("subscriptions", list_of(decode_text)),
+        "subscriptions": FieldSpec("subscriptions", decode_texts),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"subscriptions"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("subscriptions")
+        self.subscriptions = decode_texts(_value) if _value is not None else []

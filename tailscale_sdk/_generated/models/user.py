@@ -97,3 +97,36 @@ class User(Model):
             "tailnetLockKey",
         }
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("id")
+        self.id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("displayName")
+        self.display_name = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("loginName")
+        self.login_name = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("profilePicUrl")
+        self.profile_pic_url = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("tailnetId")
+        self.tailnet_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("created")
+        self.created = decode_moment(_value) if _value else None
+        _value = _get("type")
+        self.type = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("role")
+        self.role = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("status")
+        self.status = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("deviceCount")
+        self.device_count = _value if type(_value) is int or _value is None else decode_integer(_value)
+        _value = _get("lastSeen")
+        self.last_seen = decode_moment(_value) if _value else None
+        _value = _get("currentlyConnected")
+        self.currently_connected = (
+            _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        )
+        _value = _get("profilePicURL")
+        self.profile_picture_url = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("tailnetLockKey")
+        self.tailnet_lock_key = _value if type(_value) is str or _value is None else decode_text(_value)

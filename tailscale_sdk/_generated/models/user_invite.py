@@ -11,6 +11,7 @@ from ..types import (
     FieldSpec,
     Model,
     decode_boolean,
+    decode_choice,
     decode_identifier,
     decode_moment,
     decode_text,
@@ -55,7 +56,7 @@ class UserInvite(Model):
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
         "id": FieldSpec("id", decode_identifier),
-        "role": FieldSpec("role", decode_text),
+        "role": FieldSpec("role", decode_choice),
         "tailnet_id": FieldSpec("tailnetId", decode_identifier),
         "inviter_id": FieldSpec("inviterId", decode_identifier),
         "email": FieldSpec("email", decode_text),
@@ -77,3 +78,24 @@ class UserInvite(Model):
             "accepted",
         }
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("id")
+        self.id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("role")
+        self.role = decode_choice(_value) if _value is not None else None
+        _value = _get("tailnetId")
+        self.tailnet_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("inviterId")
+        self.inviter_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("email")
+        self.email = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("lastEmailSentAt")
+        self.last_email_sent_at = decode_moment(_value) if _value else None
+        _value = _get("inviteUrl")
+        self.invite_url = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("created")
+        self.created = decode_moment(_value) if _value else None
+        _value = _get("accepted")
+        self.accepted = _value if type(_value) is bool or _value is None else decode_boolean(_value)

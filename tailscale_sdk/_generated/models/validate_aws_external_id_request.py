@@ -30,3 +30,8 @@ class ValidateAwsExternalIdRequest(Model):
         "role_arn": FieldSpec("roleArn", decode_text),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"roleArn"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("roleArn")
+        self.role_arn = _value if type(_value) is str or _value is None else decode_text(_value)

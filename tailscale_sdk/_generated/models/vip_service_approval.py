@@ -33,3 +33,10 @@ class VIPServiceApproval(Model):
         "auto_approved": FieldSpec("autoApproved", decode_boolean),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset({"approved", "autoApproved"})
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("approved")
+        self.approved = _value if type(_value) is bool or _value is None else decode_boolean(_value)
+        _value = _get("autoApproved")
+        self.auto_approved = _value if type(_value) is bool or _value is None else decode_boolean(_value)

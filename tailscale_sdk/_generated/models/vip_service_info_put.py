@@ -10,9 +10,9 @@ from ..types import (
     FieldSpec,
     Model,
     decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
     nested,
 )
 
@@ -44,13 +44,28 @@ class VIPServiceInfoPut(Model):
     additional_properties: dict[str, Any] = field(init=False)
 
     _fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "addrs": FieldSpec("addrs", list_of(decode_text)),
+        "addrs": FieldSpec("addrs", decode_texts),
         "name": FieldSpec("name", decode_text),
         "comment": FieldSpec("comment", decode_text),
-        "ports": FieldSpec("ports", list_of(decode_text)),
-        "tags": FieldSpec("tags", list_of(decode_text)),
-        "annotations": FieldSpec("annotations", nested("service_annotations", "ServiceAnnotations")),
+        "ports": FieldSpec("ports", decode_texts),
+        "tags": FieldSpec("tags", decode_texts),
+        "annotations": FieldSpec(
+            "annotations", nested("service_annotations", "ServiceAnnotations"), lazy=True
+        ),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset(
         {"addrs", "name", "comment", "ports", "tags", "annotations"}
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("addrs")
+        self.addrs = decode_texts(_value) if _value is not None else []
+        _value = _get("name")
+        self.name = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("comment")
+        self.comment = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("ports")
+        self.ports = decode_texts(_value) if _value is not None else []
+        _value = _get("tags")
+        self.tags = decode_texts(_value) if _value is not None else []

@@ -13,9 +13,9 @@ from ..types import (
     decode_identifier,
     decode_moment,
     decode_text,
+    decode_texts,
     define,
     field,
-    list_of,
     mask,
 )
 
@@ -58,7 +58,7 @@ class Webhook(Model):
         "creator_login_name": FieldSpec("creatorLoginName", decode_text),
         "created": FieldSpec("created", decode_moment),
         "last_modified": FieldSpec("lastModified", decode_moment),
-        "subscriptions": FieldSpec("subscriptions", list_of(decode_text)),
+        "subscriptions": FieldSpec("subscriptions", decode_texts),
         "secret": FieldSpec("secret", decode_text),
     }
     _api_names: ClassVar[frozenset[str]] = frozenset(
@@ -73,3 +73,22 @@ class Webhook(Model):
             "secret",
         }
     )
+
+    def _decode(self) -> None:
+        _get = self._source.get
+        _value = _get("endpointId")
+        self.endpoint_id = _value if type(_value) is str or _value is None else decode_identifier(_value)
+        _value = _get("endpointUrl")
+        self.endpoint_url = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("providerType")
+        self.provider_type = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("creatorLoginName")
+        self.creator_login_name = _value if type(_value) is str or _value is None else decode_text(_value)
+        _value = _get("created")
+        self.created = decode_moment(_value) if _value else None
+        _value = _get("lastModified")
+        self.last_modified = decode_moment(_value) if _value else None
+        _value = _get("subscriptions")
+        self.subscriptions = decode_texts(_value) if _value is not None else []
+        _value = _get("secret")
+        self.secret = _value if type(_value) is str or _value is None else decode_text(_value)
