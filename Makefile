@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SPEC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo test check format lint types imports generate generate-check regenerate record bench budgets mutation package conformance redis docs-check lock clean
+.PHONY: help bootstrap demo test check format lint types imports generate generate-check regenerate record bench budgets mutation package conformance judges redis docs-check lock clean
 
 help: ## show the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ demo: $(STAMP) ## see the MCP server at work on an embedded tailnet
 test: $(STAMP) ## run the whole test suite, offline
 	@$(BIN)/python scripts/run_tests.py
 
-check: $(STAMP) format lint types imports generate-check package conformance redis budgets ## all that CI runs besides the suite
+check: $(STAMP) format lint types imports generate-check package conformance judges redis budgets ## all that CI runs besides the suite
 
 format: $(STAMP) ## is the code formatted
 	$(BIN)/ruff format --check .
@@ -70,6 +70,9 @@ package: $(STAMP) ## build the wheel and try it in empty environments
 conformance: $(STAMP) ## schemathesis: the embedded tailnet against openapi/tailscale.yaml
 	@$(BIN)/python scripts/check_conformance.py
 
+judges: $(STAMP) ## others judge the MCP server: conformance suite, Inspector, TypeScript and FastMCP clients
+	@$(BIN)/python scripts/check_judges.py
+
 redis: $(STAMP) ## the plan store against a real Redis
 	@$(BIN)/python scripts/check_redis.py
 
@@ -77,4 +80,4 @@ lock: $(STAMP) ## resolve requirements.lock again (needs uv)
 	scripts/lock.sh
 
 clean: ## remove what the commands made
-	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* node_modules
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* node_modules .judges

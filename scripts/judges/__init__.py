@@ -1,0 +1,1 @@
+"""Outside judges of the MCP server: suites and clients that others wrote."""
