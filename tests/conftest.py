@@ -73,10 +73,12 @@ def quiet_environment(monkeypatch: pytest.MonkeyPatch, homes: Iterator[Path]) ->
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what reads the reference data, so that it can be selected and counted."""
+    """Mark what reads the reference data, and keep the tracer of the coverage out of what is timed."""
     for item in items:
         if "reference_data" in getattr(item, "fixturenames", ()):
             item.add_marker("reference")
+        if item.get_closest_marker("realtime"):
+            item.add_marker("no_cover")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

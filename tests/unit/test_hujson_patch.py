@@ -373,6 +373,7 @@ def patches(draw: st.DrawFn) -> tuple[str, list[dict[str, Any]]]:
     return text, draw(st.lists(operations, min_size=1, max_size=4))
 
 
+@pytest.mark.no_cover
 @given(patches())
 def test_the_data_is_what_the_rfc_says(given_patch: tuple[str, list[dict[str, Any]]]) -> None:
     text, operations = given_patch
