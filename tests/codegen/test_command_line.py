@@ -21,6 +21,9 @@ from codegen.document import load_document
 from tailscale_sdk import API_DESCRIPTION
 from tests.codegen.published import published, save
 
+# Whole generations run here, which a busy machine draws out.
+pytestmark = pytest.mark.timeout(240)
+
 ROOT = Path(__file__).resolve().parents[2]
 NEW_PATH = "/tailnet/{tailnet}/sunrise"
 
@@ -208,6 +211,58 @@ def test_the_committed_files_are_current_under_another_hash_seed() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_generate_rebuilds_what_was_edited_lost_or_left_over(
+    checkout_copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(checkout_copy)
+    generated = checkout_copy / "tailscale_sdk" / "_generated"
+    (generated / "models" / "user.py").write_text("edited = True\n")
+    (generated / "models" / "device.py").unlink()
+    (checkout_copy / "tailscale_sdk" / "resources" / "left_over.py").write_text("")
+    (checkout_copy / "mcp_adapter" / "_catalog.json").write_text("{}")
+    assert main(["generate"], root=checkout_copy) == 0
+    assert report_of(capsys)[0].endswith(" files generated from openapi/tailscale.yaml")
+    assert contents(checkout_copy) == before
+
+
+def test_a_change_that_cannot_be_generated_leaves_every_file_as_it_was(
+    checkout_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def attach(document: dict[str, Any]) -> None:
+        picture = {"type": "string", "format": "binary"}
+        document["components"]["schemas"]["Device"]["properties"]["picture"] = picture
+
+    before = contents(checkout_copy)
+    assert main(["regenerate", changed(tmp_path, attach)], root=checkout_copy) == 2
+    assert "refused, no file was changed: picture: no decoder for FileProperty" in capsys.readouterr().err
+    assert contents(checkout_copy) == before
+
+
+def test_an_interrupt_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("codegen.__main__.compare_sources", interrupt)
+    assert main(["diff", "old.json", "new.json"]) == 130
+
+
+def test_a_published_document_is_compared_as_if_it_had_been_imported(
+    imported: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours = str(imported / "openapi" / "tailscale.yaml")
+    same = save(imported / "same.json", published())
+    assert main(["diff", "--imported", ours, same], root=imported) == 0
+    assert report_of(capsys) == []
+    newer = published()
+    newer["components"]["schemas"]["mood"]["enum"].append("sleepy")
+    assert main(["diff", "--imported", ours, save(imported / "newer.json", newer)], root=imported) == 1
+    lines = report_of(capsys)
+    assert len(lines) > 1
+    assert all("enum: sleepy" in line for line in lines)
+    del newer["paths"]["/machine/{machineId}/tags"]
+    assert main(["diff", "--imported", ours, save(imported / "newer.json", newer)], root=imported) == 2
 
 
 def test_diff_speaks_in_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
