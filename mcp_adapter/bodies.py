@@ -13,6 +13,10 @@ MAX_BODY_BYTES = 1024 * 1024
 MAX_DEPTH = 64
 MAX_STRING_BYTES = 64 * 1024
 MAX_POLICY_BYTES = 768 * 1024
+NO_REQUEST = (
+    "the body is one JSON-RPC 2.0 request or notification: jsonrpc, method, params as an object, "
+    "and id as a text or an integer"
+)
 _POLICY = "policy"
 
 
@@ -35,12 +39,12 @@ class Message:
     """Hold what a request says about itself.
 
     Attributes:
-        method: of JSON-RPC; None for what is no single request.
+        method: of JSON-RPC.
         tool: name of the tool that is called.
-        id: of the request.
+        id: of the request; None for a notification.
     """
 
-    method: str | None = None
+    method: str
     tool: str | None = None
     id: Any = None
 
@@ -97,7 +101,7 @@ def look_at(body: bytes) -> Message:
     """Check the shape of a message, and return what it says about itself.
 
     Raises:
-        BadBody: it is no JSON, or deeper or with longer strings than anything served here.
+        BadBody: it is no JSON, no request, or deeper or with longer strings than anything served here.
     """
     import orjson
 
@@ -105,17 +109,21 @@ def look_at(body: bytes) -> Message:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise BadBody(400, "Parse error", PARSE_ERROR) from None
-    single = content if isinstance(content, dict) else {}
-    number = single.get("id")
+    envelope = content if isinstance(content, dict) else {}
+    number = envelope.get("id")
     request_id = number if isinstance(number, int | str) and not isinstance(number, bool) else None
     _check_shape(content, len(body), request_id)
-    if "id" in single and request_id is None:
-        raise BadBody(400, "the id of a request is a text or an integer")
-    method, parameters = single.get("method"), single.get("params")
-    tool = parameters.get("name") if method == "tools/call" and isinstance(parameters, dict) else None
-    return Message(
-        method if isinstance(method, str) else None, tool if isinstance(tool, str) else None, request_id
-    )
+    method, parameters = envelope.get("method"), envelope.get("params")
+    if (
+        envelope.get("jsonrpc") != "2.0"
+        or not isinstance(method, str)
+        or not isinstance(parameters, dict | None)
+        or ("id" in envelope and request_id is None)
+    ):
+        # The library would say so as well, but quote what was sent.
+        raise BadBody(400, NO_REQUEST, request_id=request_id)
+    tool = parameters.get("name") if method == "tools/call" and parameters is not None else None
+    return Message(method, tool if isinstance(tool, str) else None, request_id)
 
 
 def _check_shape(content: Any, size: int, request_id: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import ssl
@@ -103,6 +104,18 @@ class HttpServer(uvicorn.Server):
             self._loop.call_soon_threadsafe(self._hurried.set)
         self._admission.stop()
         self.should_exit = True
+
+
+def raise_file_limit() -> None:
+    """Let the process hold as many connections as it serves, where the system allows it."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = MAX_CONNECTIONS * 2
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def open_sockets(settings: HttpSettings) -> list[socket.socket]:

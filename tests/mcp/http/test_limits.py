@@ -225,7 +225,11 @@ async def answers(app: Any, count: int, go: asyncio.Event, scope: dict[str, Any]
     found: list[int] = []
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b'{"method":"ping","id":1}', "more_body": False}
+        return {
+            "type": "http.request",
+            "body": b'{"jsonrpc":"2.0","method":"ping","id":1}',
+            "more_body": False,
+        }
 
     async def send(part: dict[str, Any]) -> None:
         if "status" in part:
