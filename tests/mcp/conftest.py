@@ -65,5 +65,5 @@ def connect(tailnet: FakeTailnet) -> Connect:
 async def call(client: Client[Any], tool: str, **arguments: Any) -> tuple[dict[str, Any], str, bool]:
     """Call a tool; return the structured form, the text, and whether it is an error."""
     answer = await client.call_tool(tool, arguments, raise_on_error=False)
-    assert len(answer.content) == 1
+    assert [block.type for block in answer.content[1:]] in ([], ["resource_link"])
     return answer.structured_content or {}, answer.content[0].text, bool(answer.is_error)  # type: ignore[union-attr]
