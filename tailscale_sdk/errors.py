@@ -401,6 +401,7 @@ class OutcomeUnknownError(TailscaleError):
             of it is there; ``none``, nothing is known; ``not_verified``, what is stored is not what was sent.
         nonce: mark in the description of a created key, to look for, or None.
         candidates: ids of things that may be what was created.
+        possible_orphan: mark of an earlier attempt of the same creation that was never found and may still make one.
         ambiguous: always True.
     """
 
@@ -411,6 +412,7 @@ class OutcomeUnknownError(TailscaleError):
         recovered: str = "none",
         nonce: str | None = None,
         candidates: Sequence[str] = (),
+        possible_orphan: str | None = None,
         advice: str | None = None,
         attempts: int = 1,
         elapsed: float = 0.0,
@@ -420,6 +422,7 @@ class OutcomeUnknownError(TailscaleError):
             _RECOVERED.get(recovered, recovered),
             *([f"look for {nonce!r}"] if nonce and recovered != "revoked" else []),
             *([f"it may be {', '.join(candidates)}"] if candidates and recovered != "revoked" else []),
+            *([f"an earlier attempt may still make {possible_orphan!r}"] if possible_orphan else []),
         ]
         told = advice or _ADVICE.get(recovered)
         super().__init__("; ".join(parts) + (f". {told}" if told else ""))
@@ -427,6 +430,7 @@ class OutcomeUnknownError(TailscaleError):
         self.recovered = recovered
         self.nonce = nonce
         self.candidates = tuple(candidates)
+        self.possible_orphan = possible_orphan
         self.attempts = attempts
         self.elapsed = elapsed
         self.ambiguous = True
