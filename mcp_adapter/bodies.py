@@ -39,12 +39,12 @@ class Message:
     """Hold what a request says about itself.
 
     Attributes:
-        method: of JSON-RPC.
+        method: of JSON-RPC; None for the answer to a request of ours.
         tool: name of the tool that is called.
         id: of the request; None for a notification.
     """
 
-    method: str
+    method: str | None
     tool: str | None = None
     id: Any = None
 
@@ -114,16 +114,22 @@ def look_at(body: bytes) -> Message:
     request_id = number if isinstance(number, int | str) and not isinstance(number, bool) else None
     _check_shape(content, len(body), request_id)
     method, parameters = envelope.get("method"), envelope.get("params")
-    if (
-        envelope.get("jsonrpc") != "2.0"
-        or not isinstance(method, str)
-        or not isinstance(parameters, dict | None)
-        or ("id" in envelope and request_id is None)
-    ):
+    sound = envelope.get("jsonrpc") == "2.0" and ("id" not in envelope or request_id is not None)
+    if sound and method is None and _is_answer(envelope):
+        return Message(None, None, request_id)
+    if not sound or not isinstance(method, str) or not isinstance(parameters, dict | None):
         # The library would say so as well, but quote what was sent.
         raise BadBody(400, NO_REQUEST, request_id=request_id)
     tool = parameters.get("name") if method == "tools/call" and parameters is not None else None
     return Message(method, tool if isinstance(tool, str) else None, request_id)
+
+
+def _is_answer(envelope: dict[str, Any]) -> bool:
+    """Tell whether this is a client's answer to a request of ours."""
+    error = envelope.get("error")
+    if isinstance(error, dict):
+        return isinstance(error.get("code"), int) and isinstance(error.get("message"), str)
+    return isinstance(envelope.get("result"), dict)
 
 
 def _check_shape(content: Any, size: int, request_id: Any) -> None:

@@ -15,6 +15,7 @@ from mcp_adapter.http import with_token
 from mcp_adapter.http_settings import HttpSettings
 from mcp_adapter.listening import open_sockets
 from mcp_adapter.oauth import OAuthSettings
+from tailscale_sdk._constants import RATE_LIMIT
 from tests.mcp.http.serving import LOOPBACK, TOKEN, http_settings
 from tests.tls import make_certificate
 
@@ -353,3 +354,16 @@ def test_a_demo_reads_no_flag_from_the_environment(
     monkeypatch.setenv("TAILSCALE_MCP_TRANSPORT", "neither")
     monkeypatch.setenv("TAILSCALE_MCP_TOKEN", "short")
     assert "TAILSCALE_MCP_TOKEN: a token needs" in refused([], capsys)
+
+
+@pytest.mark.parametrize("replicas, rate", [(1, None), (4, (5, 2.0))])
+def test_replicas_share_the_rate_of_the_credential(
+    monkeypatch: pytest.MonkeyPatch, replicas: int, rate: tuple[int, float] | None
+) -> None:
+    given: list[dict[str, Any]] = []
+    monkeypatch.setattr("tailscale_sdk.AsyncTailscale", lambda **options: given.append(options))
+    monkeypatch.setenv("TAILSCALE_API_KEY", "tskey-api-demo")
+    with cli.settings_of(build_parser().parse_args([]), {}, replicas=replicas) as settings:
+        settings.profiles[0].make_client()
+    assert given[0].get("rate_limit") == rate
+    assert cli.CREDENTIAL_RATE == RATE_LIMIT
