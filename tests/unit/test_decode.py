@@ -163,7 +163,7 @@ def test_gzip_is_held_to_the_cap_of_what_it_holds() -> None:
 
 
 def bomb(size: int) -> bytes:
-    return gzip.compress(bytes(size))
+    return gzip.compress(bytes(size), mtime=0)
 
 
 def test_a_bomb_is_stopped_by_its_ratio() -> None:
@@ -403,7 +403,7 @@ def test_a_foreign_page_is_no_answer(body: bytes, cut: bool) -> None:
         ({"content-length": "4"}, [b"{ }"], False),
         ({"content-length": "+3"}, [b"{ }"], False),
         ({}, [b"{ }"], False),
-        ({"content-length": "23", "content-encoding": "gzip"}, [gzip.compress(b"{ }", mtime=0, mtime=0)], True),
+        ({"content-length": "23", "content-encoding": "gzip"}, [gzip.compress(b"{ }", mtime=0)], True),
     ],
 )
 def test_a_body_is_whole_when_all_came_that_was_announced(
