@@ -12,8 +12,8 @@ from attrs import evolve
 from tailscale_sdk import _constants as defaults
 from tailscale_sdk.errors import ConfigurationError
 from tailscale_sdk.transport.hooks import Hooks
+from tailscale_sdk.transport.loopback import is_loopback
 from tailscale_sdk.transport.options import Options
-from tailscale_sdk.transport.wire import is_loopback
 
 # An origin as people write it: no blank, backslash or control character that URL parsers drop or turn.
 _ORIGIN = re.compile(r"[A-Za-z]+://[A-Za-z0-9.:\[\]_-]+/?")
