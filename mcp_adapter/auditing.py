@@ -29,7 +29,8 @@ async def audit_call(
     from tailscale_sdk.errors import TailscaleError
 
     try:
-        await asyncio.to_thread(runtime.state().audit.append, _line(spec, call, result, seconds))
+        line, durable = _line(spec, call, result, seconds), spec.effect != "read"
+        await asyncio.to_thread(runtime.state().audit.append, line, durable=durable)
     except TailscaleError as problem:
         _log.warning("this call is not in the audit trail: %s", problem)
 

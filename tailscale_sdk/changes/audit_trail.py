@@ -83,11 +83,12 @@ class AuditTrail:
     max_bytes: int = field(default=AUDIT_FILE_BYTES, kw_only=True)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
-    def append(self, event: Mapping[str, Any]) -> str:
+    def append(self, event: Mapping[str, Any], *, durable: bool = True) -> str:
         """Add a line and return the new head.
 
         Args:
             event: JSON values; no bodies. Secrets are taken out, long values cut, and ``plan_id`` becomes ``plan``.
+            durable: wait until the line outlives a power cut; a read need not, the next durable line takes it along.
 
         Raises:
             StateError: it could not be written, or it is not known whether it will stay.
@@ -102,7 +103,8 @@ class AuditTrail:
                 size = folder.disk.status(descriptor).st_size
                 try:
                     folder.write_all(descriptor, line)
-                    folder.disk.fsync(descriptor)
+                    if durable:
+                        folder.disk.fsync(descriptor)
                 except BaseException:
                     with contextlib.suppress(OSError):
                         folder.disk.truncate(descriptor, size)
