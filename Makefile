@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SPEC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo test check format lint types imports generate generate-check regenerate record bench budgets mutation package conformance judges redis docs-check lock clean
+.PHONY: help bootstrap demo test check format lint types imports generate generate-check regenerate record bench budgets mutation package conformance judges redis docs-check lock clean soak soak-short
 
 help: ## show the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ demo: $(STAMP) ## see the MCP server at work on an embedded tailnet
 test: $(STAMP) ## run the whole test suite, offline
 	@$(BIN)/python scripts/run_tests.py
 
-check: $(STAMP) format lint types imports generate-check package conformance judges redis budgets ## all that CI runs besides the suite
+check: $(STAMP) format lint types imports generate-check package conformance judges redis soak-short budgets ## all that CI runs besides the suite
 
 format: $(STAMP) ## is the code formatted
 	$(BIN)/ruff format --check .
@@ -60,6 +60,12 @@ bench: $(STAMP) ## benchmarks, as ratios measured in one run
 
 budgets: $(STAMP) ## the benchmarks, failing above their budgets
 	@$(BIN)/python scripts/bench.py --check
+
+soak: $(STAMP) ## half an hour of mixed work behind faults: memory, files, threads and tasks stay level
+	@$(BIN)/python scripts/soak.py --minutes 30
+
+soak-short: $(STAMP) ## the same for three minutes
+	@$(BIN)/python scripts/soak.py --minutes 3
 
 mutation: $(STAMP) ## break retry, limit and decode decisions one by one: do the tests notice
 	@$(BIN)/python scripts/mutation.py

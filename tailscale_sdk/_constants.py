@@ -37,7 +37,7 @@ RETRY_COST = 14
 # A refusal that asks to wait is no sign of an outage, so it costs less.
 RETRY_COST_WHEN_THROTTLED = 5
 
-# Five requests at once, refilled over half a second: at most ten a second. Our choice: Tailscale publishes
+# Five requests at once, refilled over half a second: ten a second on average. Our choice: Tailscale publishes
 # no limit (github.com/tailscale/tailscale/issues/14328).
 RATE_LIMIT = (5, 0.5)
 MAX_CONCURRENCY = 10
