@@ -182,14 +182,17 @@ def marked_key_steps(creation: Creation, plain: WireRequest, nonce: str) -> Step
         try:
             made = yield _ask(second, again, again=True)
         except OutcomeUnknownError as error:
-            outcome, more = yield from _remove(traces.key_by_mark(second.request, again))
-            orphan = yield from _late(trace, nonce, recovered)
+            with in_doubt(error):
+                outcome, more = yield from _remove(traces.key_by_mark(second.request, again))
+                orphan = yield from _late(trace, nonce, recovered)
             raise _told(error, outcome, again, (*found, *more), orphan) from error.__cause__
         except TailscaleError as error:
             if (orphan := (yield from _late(trace, nonce, recovered))) is None:
                 raise
             raise _told(unknown, recovered, orphan, found) from error
-        return _with_orphan(made, (yield from _late(trace, nonce, recovered)))
+        with in_doubt(f"createKey made the key marked {again!r}, whose secret is lost now: revoke it"):
+            orphan = yield from _late(trace, nonce, recovered)
+        return _with_orphan(made, orphan)
 
 
 def _late(trace: Trace, nonce: str, recovered: str) -> Steps[str | None]:

@@ -89,8 +89,8 @@ def _narrowed(channel: Any, step: Ask, seconds: float) -> Any:
 
 
 @contextlib.contextmanager
-def in_doubt(unclear: TailscaleError) -> Iterator[None]:
-    """Note on whatever stops the steps from outside that a write before it is still unclear."""
+def in_doubt(unclear: TailscaleError | str) -> Iterator[None]:
+    """Note on whatever stops the steps from outside what a write before it has left behind, or may have."""
     try:
         yield
     except STOPS as stop:
