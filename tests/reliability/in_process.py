@@ -79,7 +79,7 @@ class Sent:
         return self.status is not None and self.status < 300
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Town:
     """Hold an embedded tailnet that is put back as it was, and what is on its way there.
 
@@ -94,6 +94,9 @@ class Town:
     _kept: bytes = field(init=False)
     _dispatcher: Dispatcher = field(init=False)
     _late: list[tuple[float, httpx.Request, Sent]] = field(factory=list)
+
+    def __repr__(self) -> str:
+        return "a town"
 
     def __attrs_post_init__(self) -> None:
         self._dispatcher = Dispatcher(self.fake.tailnet)
@@ -162,7 +165,7 @@ class Town:
         return answer
 
 
-@frozen
+@define(eq=False)
 class Line(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Be the wire of either client.
 

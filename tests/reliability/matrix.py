@@ -125,8 +125,10 @@ def _status(name: str, error: type[APIStatusError], ways: Ways = FINAL, **column
     return Row(name, ways, error, status=int(name[:3]), **{"doubt": ways in {LOST, ODD}, **columns})
 
 
-def _limited(name: str, retry_after: float | None, waits: tuple[float, ...], ways: Ways = NOT_SENT) -> Row:
-    return _status(name, RateLimitError, ways, retry_after=retry_after, waits=waits)
+def _limited(
+    name: str, retry_after: float | None, waits: tuple[float, ...], ways: Ways = NOT_SENT, **columns: Any
+) -> Row:
+    return _status(name, RateLimitError, ways, retry_after=retry_after, waits=waits, **columns)
 
 
 def _redirect(name: str, status: int, target: str = "another path") -> Row:
@@ -181,7 +183,8 @@ ROWS = (
     _limited("429_past", None, BACKOFF),
     _limited("429_bad", None, BACKOFF),
     _limited("429_none", None, BACKOFF),
-    _limited("429_3600", 3600.0, (), FINAL),
+    # There would be time, but an hour is never sat out.
+    _limited("429_3600", 3600.0, (), FINAL, options={"timeout": 7200.0}),
     _status("408", APIStatusError, LOST, whens=BEFORE_AND_AFTER),
     _status("500", ServerError, LOST, whens=BEFORE_AND_AFTER),
     _status("502", ServerError, LOST, whens=BEFORE_AND_AFTER),
