@@ -139,7 +139,7 @@ def assert_free_async(client: Any, stage: Stage) -> None:
     renewal = sender.connection.tokens._renewal
     assert renewal is None or renewal.task.done()
     assert stage.time.waiting == 0
-    assert not (stage.wire._busy if hasattr(stage.wire, "_busy") else stage.wire._pool._requests)
+    assert not stage.wire._busy
     others = asyncio.all_tasks() - {asyncio.current_task()}
     assert [task for task in others if not task.done()] == []
 
