@@ -43,7 +43,7 @@ def refusal(spec: ToolSpec, **given: Any) -> str:
         (
             "devices_write",
             {"action": "set_tags", "device_id": "n1", "tags": {"a": 1}},
-            "devices_write.set_tags: tags must be an array of strings (got object). Accepts device_id, tags. "
+            "devices_write.set_tags: tags must be an array of strings (got object). Accepts device_id, tags, dry_run. "
             'Example: {"action":"set_tags","device_id":"nDEMO12CNTRL","tags":["tag:web"]}',
         ),
         (

@@ -291,5 +291,5 @@ def test_every_logger_of_httpcore_is_guarded() -> None:
     guard_loggers()
     for name in list(logging.root.manager.loggerDict):
         logger = logging.root.manager.loggerDict[name]
-        if name.startswith("httpcore") and isinstance(logger, logging.Logger):
+        if name.partition(".")[0] == "httpcore" and isinstance(logger, logging.Logger):
             assert any(isinstance(item, RedactingFilter) for item in logger.filters), name
