@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[1]
 FLOOR = 85.0
 WORKERS = 2
+MEMORY_BYTES = 4 * 1024**3
 COPIED = ("pyproject.toml", "tailscale_sdk", "tests")
 # Of this file the pure part alone is judged: the rest waits for threads and event loops.
 PARTS = {"tailscale_sdk/transport/limits.py": ("bulk_slots", "LeakyBucket")}
@@ -55,12 +57,18 @@ def _run_mutmut(folder: str, names: list[str]) -> str:
         cwd=folder,
         env=environment,
         check=False,
+        preexec_fn=_bound_memory,
         text=True,
         errors="replace",
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
     return done.stdout
+
+
+def _bound_memory() -> None:
+    """Let a mutant that collects without end fail by itself, before the machine runs out of memory."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 
 def _read_codes(results: Path) -> dict[str, int]:
