@@ -144,6 +144,11 @@ class OperationPlan:
         return tuple(sorted(found, key=lambda parameter: not parameter.required))
 
     @property
+    def secret_names(self) -> tuple[str, ...]:
+        """Return the arguments whose values must not be shown."""
+        return tuple(p.python_name for p in (*self.path_parameters, *self.keywords) if p.secret)
+
+    @property
     def positional(self) -> tuple[Parameter, ...]:
         """Return the path arguments a caller gives by position: all but the tailnet."""
         return tuple(p for p in self.path_parameters if p.api_name != "tailnet")

@@ -53,8 +53,7 @@ class Secret:
                 "a credential is one word of ASCII characters: was something else pasted along?"
             )
         self._value = value.strip()
-        if len(self._value) >= redact.MINIMUM_LENGTH:
-            redact.register(self._value, passing=passing)
+        redact.register_if_long(self._value, passing=passing)
 
     def reveal(self) -> str:
         """Return the value, to be put on the wire and nowhere else."""

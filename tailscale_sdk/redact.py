@@ -96,6 +96,17 @@ def register(value: str, *, passing: bool = False) -> None:
     _known.add(value, passing=passing)
 
 
+def register_if_long(value: str, *, passing: bool = False) -> None:
+    """Remember a live secret, unless it is too short to be told from ordinary text.
+
+    Args:
+        value: the secret, of any length.
+        passing: as for ``register``.
+    """
+    if len(value) >= MINIMUM_LENGTH:
+        register(value, passing=passing)
+
+
 def forget(value: str) -> None:
     """Stop masking a value that is no longer live."""
     _known.drop(value)

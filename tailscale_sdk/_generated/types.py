@@ -43,15 +43,20 @@ class UnexpectedShape(Exception):
 
 @frozen
 class WireRequest:
-    """Hold one request below ``/api/v2``, down to the exact body bytes."""
+    """Hold one request below ``/api/v2``, down to the exact body bytes.
+
+    Attributes:
+        secrets: secret values among the arguments, which an answer may repeat.
+    """
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
-    content: bytes | None = None
+    content: bytes | None = field(default=None, repr=False)
     content_type: str | None = None
     accept: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 # --- requests ---------------------------------------------------------------------------------
@@ -118,6 +123,11 @@ def header_pairs(*pairs: tuple[str, str | None]) -> tuple[tuple[str, str], ...]:
 def body_fields(*fields: tuple[str, Any]) -> dict[str, Any]:
     """Collect the body fields that were given; None means "leave it out"."""
     return {name: value for name, value in fields if value is not None}
+
+
+def secret_texts(*values: Any) -> tuple[str, ...]:
+    """Keep the secrets that were given."""
+    return tuple(value for value in values if isinstance(value, str))
 
 
 def array(name: str, value: Iterable[T] | None) -> list[T] | None:

@@ -55,9 +55,7 @@ class RedisPlanStore:
             self._package: Any = importlib.import_module("redis")
         except ImportError:
             raise ConfigurationError(_MISSING) from None
-        password = _password(url)
-        if len(password) >= redact.MINIMUM_LENGTH:
-            redact.register(password)
+        redact.register_if_long(_password(url))
         try:
             self._redis: Any = self._package.Redis.from_url(
                 url, socket_timeout=STATE_LOCK_SECONDS, socket_connect_timeout=STATE_LOCK_SECONDS

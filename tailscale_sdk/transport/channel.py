@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast, overload
 
 from attrs import evolve, frozen
 
+from tailscale_sdk import redact
 from tailscale_sdk._generated.operations import Operation
 from tailscale_sdk._generated.types import WireRequest
 from tailscale_sdk.transport.asynchronous import AsyncOpenStream, AsyncSender
@@ -62,6 +63,9 @@ class _ChannelState:
     def _call_of(
         self, operation: Operation, request: WireRequest, read: ParseReply[T], clock: Clock, nonce: str | None
     ) -> CallContext[T]:
+        for secret in request.secrets:
+            # A service that finds fault with a secret may repeat it in its message.
+            redact.register_if_long(secret, passing=True)
         return CallContext(
             operation, request, self.target, self.options, read, clock.monotonic(), nonce=nonce
         )

@@ -12,6 +12,7 @@ from ...types import (
     body_fields,
     encode_json,
     parse_model,
+    secret_texts,
 )
 
 
@@ -25,6 +26,7 @@ def build_request(
         path="/device-invites/-/accept",
         content=encode_json(body_fields(("invite", invite))),
         content_type="application/json",
+        secrets=secret_texts(invite),
     )
 
 

@@ -13,6 +13,7 @@ from ...types import (
     encode_json,
     parse_model,
     path_segment,
+    secret_texts,
 )
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def build_request(
             )
         ),
         content_type="application/json",
+        secrets=secret_texts(client_secret),
     )
 
 

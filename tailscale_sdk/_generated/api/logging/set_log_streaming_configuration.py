@@ -13,6 +13,7 @@ from ...types import (
     body_fields,
     encode_json,
     path_segment,
+    secret_texts,
 )
 
 if TYPE_CHECKING:
@@ -74,4 +75,5 @@ def build_request(
             )
         ),
         content_type="application/json",
+        secrets=secret_texts(token, s3_secret_access_key, gcs_credentials),
     )
