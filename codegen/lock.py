@@ -13,8 +13,6 @@ from codegen.diff import operation_shape
 from codegen.document import operations
 from codegen.structure import structure
 
-GENERATION_KEYS = ("generator", "configuration", "templates")
-
 
 def build_lock(
     document: Mapping[str, Any],

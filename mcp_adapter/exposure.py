@@ -218,7 +218,7 @@ def explain_absent(catalog: Catalog, exposure: Exposure, tool: str) -> str:
     return "Unknown tool. Call tools/list for the tools of this server."
 
 
-def effects_note(effect: str) -> Mapping[str, Any]:
+def hints_of(effect: str) -> Mapping[str, Any]:
     """Return the hints of an effect; the idempotent one depends on the operations."""
     return {
         "read_only_hint": effect == "read",

@@ -64,7 +64,10 @@ def shape_read(call: CheckedCall, answer: Any) -> Shaped:
         return _policy(call, answer)
     names = call.options.select or (() if call.options.detail == "full" else entry.get("columns", ()))
     item = pick(answer, names) if names and isinstance(answer, Mapping) else answer
-    shown = {"item": _safe(entry, item), **_untrusted(entry, list(item) if isinstance(item, Mapping) else [])}
+    shown = {
+        "item": safe_answer(entry, item),
+        **_untrusted(entry, list(item) if isinstance(item, Mapping) else []),
+    }
     return whole(shown)
 
 
@@ -82,7 +85,9 @@ def shape_write(catalog: Catalog, entry: Entry, result: Mapping[str, Any]) -> Sh
     merged["shown"] = entry.get("shown", ())
     plain = {name: value for name, value in result.items() if name in _OWN_WORDS}
     state = {
-        name: _safe(merged, value) for name, value in result.items() if name not in {*_OWN_WORDS, "revealed"}
+        name: safe_answer(merged, value)
+        for name, value in result.items()
+        if name not in {*_OWN_WORDS, "revealed"}
     }
     fields = [name for name in ("before", "after", "item", "items") for name in _field_names(state.get(name))]
     return whole({**plain, **state, **result.get("revealed", {}), **_untrusted(merged, fields)})
@@ -135,8 +140,8 @@ def _list(call: CheckedCall, items: list[Any]) -> Shaped:
 
 def _element(entry: Entry, item: Any, names: Sequence[str], domain: str | None) -> Any:
     if not isinstance(item, Mapping) or not names:
-        return _safe(entry, item)
-    return _safe(entry, {name: column(item, name, domain) for name in names})
+        return safe_answer(entry, item)
+    return safe_answer(entry, {name: column(item, name, domain) for name in names})
 
 
 def _table_of(
@@ -234,12 +239,7 @@ def safe_policy(text: str) -> str:
     return shown
 
 
-def needed_masks(entry: Mapping[str, Any], value: Any) -> Any:
-    """Return an answer as it may be shown: secret fields masked, every text visible."""
-    return _safe(entry, value)
-
-
-def _safe(entry: Mapping[str, Any], value: Any) -> Any:
+def safe_answer(entry: Mapping[str, Any], value: Any) -> Any:
     """Mask secret fields, make every text visible, and take out whatever looks like a credential."""
     hidden = set(entry.get("secret_out", ())) - set(entry.get("shown", ()))
     return visible_value(_masked(value, hidden))

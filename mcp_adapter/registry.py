@@ -17,7 +17,7 @@ from mcp_adapter.arguments import ArgumentError, CheckedCall, check_call, option
 from mcp_adapter.auditing import audit_call
 from mcp_adapter.calling import call_operation
 from mcp_adapter.device_names import UnclearName, is_device_id, resolve_device
-from mcp_adapter.exposure import ToolSpec, effects_note
+from mcp_adapter.exposure import ToolSpec, hints_of
 from mcp_adapter.failures import failure, from_error, unknown_outcome_hint
 from mcp_adapter.output import Shaped, TooLarge, needs_everything, shape_read, shape_write
 from mcp_adapter.paging import CursorError
@@ -45,7 +45,7 @@ def describe(spec: ToolSpec) -> str:
 def annotations_of(spec: ToolSpec) -> ToolAnnotations:
     """Return all four hints; an omitted one would mean "destructive" and "open world"."""
     return ToolAnnotations(
-        **effects_note(spec.effect), idempotent_hint=all(entry["idempotent"] for entry in spec.entries)
+        **hints_of(spec.effect), idempotent_hint=all(entry["idempotent"] for entry in spec.entries)
     )
 
 

@@ -15,14 +15,13 @@ from mcp_adapter.calling import call_operation
 from mcp_adapter.catalog import Entry
 from mcp_adapter.device_names import is_device_id
 from mcp_adapter.failures import from_error
-from mcp_adapter.output import POLICY_URI, needed_masks, safe_policy
+from mcp_adapter.output import POLICY_URI, safe_answer, safe_policy
 from mcp_adapter.runtime import Profile, Runtime
 from tailscale_sdk.errors import NotFoundError as NoSuchObject
 from tailscale_sdk.errors import TailscaleError
 
 CATALOG_URI = "tailscale://catalog"
 DEVICE_URI = "tailscale://devices/{device_id}"
-CACHE_SECONDS = 5
 
 _CATALOG_KEYS = (
     "operation",
@@ -129,7 +128,7 @@ def _device(runtime: Runtime, profile: Profile) -> ResourceTemplate:
         answer: Mapping[str, Any] = await _read(
             runtime, profile, entry, {"device_id": device_id, "fields": "all"}, uri
         )
-        return json.dumps(needed_masks(entry, answer), separators=(",", ":"), ensure_ascii=False)
+        return json.dumps(safe_answer(entry, answer), separators=(",", ":"), ensure_ascii=False)
 
     return ResourceTemplate.from_function(
         read_device,

@@ -111,4 +111,3 @@ POLICY_VERSION_SECONDS = 730 * 86_400.0
 # An audit file is closed and named when it has grown to this; a line is some five hundred bytes.
 AUDIT_FILE_BYTES = 64 * 1024 * 1024
 AUDIT_VALUE_CHARACTERS = 500
-AUDIT_LINE_BYTES = 64 * 1024

@@ -39,7 +39,6 @@ TRANSITIONS: Mapping[State, tuple[State, ...]] = {
     "not_verified": ("closed",),
     "closed": (),
 }
-ENDED: tuple[State, ...] = ("closed", "refused")
 _TEXT_CHARACTERS = 300
 _CLASS_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _READ = """

@@ -120,3 +120,13 @@ def from_item_record(record: Mapping[str, Any], call: PreparedCall) -> PlannedIt
 def parse_time(text: str) -> datetime:
     """Read a stored time."""
     return datetime.fromisoformat(text)
+
+
+def inverse_record(inverse: Inverse) -> dict[str, Any]:
+    """Return an inverse as it is kept; a policy's text lies in its version file, not here."""
+    arguments = {name: value for name, value in inverse.arguments.items() if name != "policy"}
+    return {
+        "operation_id": inverse.operation_id,
+        "arguments": arguments,
+        "from_answer": inverse.from_answer,
+    }

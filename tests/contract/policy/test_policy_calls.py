@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,42 +22,10 @@ from tailscale_sdk import (
 )
 from tailscale_sdk.testing import FakeTailnet, no_sleep
 from tailscale_sdk.testing.policy_text import UNTOUCHED, policy_etag
-from tests.contract.policy_talk import ETAG, NEW, TEXT, Client, Reaction, Wire, answer
+from tests.contract.policy.talk import ETAG, NEW, TEXT, Client, Wire, answer
 
 EMPTY = "the policy is empty"
 NO_VERSION = "refused before sending"
-
-
-@pytest.fixture(params=["sync", "async"])
-def kind(request: pytest.FixtureRequest) -> str:
-    found: str = request.param
-    return found
-
-
-@pytest.fixture
-def wire(fake: FakeTailnet) -> Iterator[Wire]:
-    """Reach the embedded tailnet, whose policy is TEXT."""
-    fake.tailnet.policy_text = TEXT
-    reaching = Wire(fake)
-    yield reaching
-    reaching.close()
-
-
-@pytest.fixture
-def client(kind: str, wire: Wire) -> Client:
-    return Client(kind, wire)
-
-
-@pytest.fixture
-def scripted(kind: str) -> Callable[..., Client]:
-    """Make a client that talks to a script alone."""
-
-    def make(*script: Reaction, **options: Any) -> Client:
-        wire = Wire()
-        wire.script = list(script)
-        return Client(kind, wire, **options)
-
-    return make
 
 
 # --- get ----------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -22,41 +22,9 @@ from tailscale_sdk.policy import hujson
 from tailscale_sdk.testing import FakeTailnet
 from tailscale_sdk.testing.policy_text import policy_etag
 from tailscale_sdk.transport.clock import Clock
-from tests.contract.policy_talk import ETAG, NEW, TEXT, Client, Reaction, Wire, answer
+from tests.contract.policy.talk import ETAG, NEW, TEXT, Client, Wire, answer
 
 POST, GET = "POST /api/v2/tailnet/-/acl", "GET /api/v2/tailnet/-/acl"
-
-
-@pytest.fixture(params=["sync", "async"])
-def kind(request: pytest.FixtureRequest) -> str:
-    found: str = request.param
-    return found
-
-
-@pytest.fixture
-def wire(fake: FakeTailnet) -> Iterator[Wire]:
-    """Reach the embedded tailnet, whose policy is TEXT."""
-    fake.tailnet.policy_text = TEXT
-    reaching = Wire(fake)
-    yield reaching
-    reaching.close()
-
-
-@pytest.fixture
-def client(kind: str, wire: Wire) -> Client:
-    return Client(kind, wire)
-
-
-@pytest.fixture
-def scripted(kind: str) -> Callable[..., Client]:
-    """Make a client that talks to a script alone."""
-
-    def make(*script: Reaction, **options: Any) -> Client:
-        wire = Wire()
-        wire.script = list(script)
-        return Client(kind, wire, **options)
-
-    return make
 
 
 async def test_a_write_whose_answer_was_lost_was_applied(client: Client, fake: FakeTailnet) -> None:
