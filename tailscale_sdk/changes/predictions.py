@@ -52,7 +52,9 @@ def predict(operation_id: str, arguments: Arguments, before: State | None) -> di
     }
     changed = {name: value for name, value in sent.items() if name in rule.fields or "*" in rule.fields}
     # A whole replacement says nothing of the fields that were left out: the service decides what they become.
-    return changed if OPERATIONS[operation_id].http_method == "PUT" else {**(before or {}), **changed}
+    if OPERATIONS[operation_id].http_method == "PUT":
+        return changed or None
+    return {**(before or {}), **changed}
 
 
 def compared(operation_id: str, found: State | None) -> dict[str, Any] | None:
@@ -79,10 +81,16 @@ def watched(operation_id: str, after: State, now: State) -> dict[str, Any]:
         after: the prediction.
         now: the state that was read.
     """
+    if operation_id in _WHOLE:
+        return dict(now)
     if operation_id != "updateContact":
         return {name: now.get(name) for name in after}
     # A changed address is to be confirmed, which the service notes beside it.
     return {kind: {"email": (now.get(kind) or {}).get("email")} for kind in after}
+
+
+# These predict every name there will be: one that should have gone, or that somebody added, counts too.
+_WHOLE = frozenset({"setSplitDns", "updateSplitDns"})
 
 
 def is_removal(operation_id: str) -> bool:

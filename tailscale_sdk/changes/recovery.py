@@ -131,7 +131,7 @@ def _compare(context: Context, image: Preimage) -> Steps[tuple[Found, dict[str, 
     if operation == "setPolicyFile":
         return _compare_policy(content, now or {}), now
     state, after = compared(operation, now), content["after"]
-    if state is not None and after and same(after, watched(operation, after, state)):
+    if state is not None and after is not None and same(after, watched(operation, after, state)):
         return "applied", now
     return ("not_applied" if same(content["before"], state) else "unknown"), now
 
@@ -172,7 +172,7 @@ def undo_calls(context: Context, change_id: str) -> Steps[tuple[PreparedCall, ..
 
 def _check_untouched(context: Context, image: Preimage) -> Steps[None]:
     """Refuse to take back what somebody changed since; a policy's own If-Match does this for it."""
-    if image.content["after"] and image.operation != "setPolicyFile":
+    if image.content["after"] is not None and image.operation != "setPolicyFile":
         found, _ = yield from _compare(context, image)
         if found == "unknown":
             raise ChangeRefusedError(

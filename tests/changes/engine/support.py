@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
 from tailscale_sdk import OPERATIONS, AsyncTailscale, Tailscale
 from tailscale_sdk._generated.endpoints import ENDPOINTS
 from tailscale_sdk.changes import AsyncChanges, Changes, LocalState
@@ -103,6 +105,30 @@ def world(folder: Path, shell: str = "sync", *, devices: int = 6, **options: Any
         contextlib.closing(World(tailnet, folder / "state", shell, **options)) as made,
     ):
         yield made
+
+
+@contextlib.contextmanager
+def other_writer(made: World, operation_id: str, arguments: dict[str, Any], *, moment: str) -> Iterator[None]:
+    """Let somebody else make a call right ``before`` or ``after`` the engine's own call of the same operation."""
+    engine = made.changes
+    kept = engine._context
+    sending = kept.sending
+
+    def wrapped(call: Any) -> Any:
+        if call.operation_id != operation_id:
+            return (yield from sending(call))
+        if moment == "before":
+            made.call(operation_id, arguments)
+        answer = yield from sending(call)
+        if moment == "after":
+            made.call(operation_id, arguments)
+        return answer
+
+    engine._context = evolve(kept, sending=wrapped)
+    try:
+        yield
+    finally:
+        engine._context = kept
 
 
 def keywords(step: Step, memory: Memory) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from tailscale_sdk.changes import digest_of_call
 from tailscale_sdk.changes.plan_store import SQLitePlanStore
 from tailscale_sdk.errors import ChangeRefusedError, ConfigurationError, PlanRefusedError
 from tests.changes.conftest import Clock
-from tests.changes.engine.support import ME, OTHER, World, world
+from tests.changes.engine.support import ME, OTHER, World, other_writer, world
 
 TAGS = ("tag:server",)
 
@@ -136,37 +136,11 @@ def test_an_undo_does_not_overwrite_what_somebody_changed_since(either: World) -
     assert tags_of(either) == ["tag:prod"]
 
 
-class OtherWriter:
-    """Lets somebody else write right before or after the request of an item."""
-
-    def __init__(self, made: World, call: Callable[[], Any], *, moment: str) -> None:
-        self.made, self.call, self.moment = made, call, moment
-
-    def __enter__(self) -> None:
-        engine = self.made.changes
-        sending = engine._context.sending
-
-        def wrapped(call: Any) -> Any:
-            if call.operation_id != "setDeviceTags":
-                return (yield from sending(call))
-            if self.moment == "before":
-                self.call()
-            answer = yield from sending(call)
-            if self.moment == "after":
-                self.call()
-            return answer
-
-        self.kept, engine._context = engine._context, evolve(engine._context, sending=wrapped)
-
-    def __exit__(self, *error: object) -> None:
-        self.made.changes._context = self.kept
-
-
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_write_between_the_second_read_and_the_verification(here: World, moment: str) -> None:
     plan = here.plan("setDeviceTags", {"device_id": device(here), "tags": list(TAGS)})
     theirs = {"device_id": device(here), "tags": ["tag:prod"]}
-    with OtherWriter(here, lambda: here.call("setDeviceTags", theirs), moment=moment):
+    with other_writer(here, "setDeviceTags", theirs, moment=moment):
         report = here.apply(plan)
     (item,) = report.items
     if moment == "after":

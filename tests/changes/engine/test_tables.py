@@ -147,6 +147,8 @@ PREDICTED: list[tuple[str, dict[str, Any], Any, Any]] = [
     ("createWebhook", {"endpoint_url": "https://hooks.example.com", "subscriptions": []}, None, None),
     ("setPolicyFile", {"policy": "{a}"}, {"policy": "{b}", "etag": "e"}, {"policy": "{a}"}),
     ("setDnsNameservers", {"dns": ["1.1.1.1"]}, {"dns": []}, {"dns": ["1.1.1.1"]}),
+    ("setSplitDns", {"split_dns": {}}, {"a.example.com": ["10.0.0.1"]}, {}),
+    ("setKey", {"key_id": "k"}, {"description": "a"}, None),
     (
         "updateTailnetSettings",
         {"devices_approval_on": True},
@@ -177,6 +179,9 @@ def test_what_counts_as_gone(found: Any, gone: bool) -> None:
 
 def test_only_what_is_predicted_is_watched() -> None:
     assert watched("setDeviceName", {"name": "x"}, {"name": "y", "id": 1}) == {"name": "y"}
+    zones = {"a.example.com": ["10.0.0.1"], "b.example.com": ["10.0.0.2"]}
+    assert watched("setSplitDns", {"a.example.com": ["10.0.0.1"]}, zones) == zones
+    assert watched("updateSplitDns", {}, zones) == zones
     contacts = {"support": {"email": "a@example.com", "needsVerification": True}}
     expected = {"support": {"email": "a@example.com"}}
     assert watched("updateContact", {"support": {"email": "b@example.com"}}, contacts) == expected
