@@ -8,12 +8,15 @@ import logging
 import re
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 MINIMUM_LENGTH = 8
 # Access and identity tokens come and go; the latest are enough, and a server runs for months.
 PASSING_LIMIT = 64
+# Up to so many endings are sooner looked for one by one than each place of the text among them.
+_FEW = 256
 _MASK = "***"
 _DEPTH = 32
 # Each pattern is linear: no nested quantifier, no overlap between neighbours, and a run of token
@@ -46,34 +49,53 @@ _GUARDED = (
 
 
 class _Known:
-    """Keep the live values with all their forms, longest first."""
+    """Keep the live values with all their forms, each found by its last characters: keys begin alike."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lasting: dict[str, dict[str, str]] = {}
         self._passing: OrderedDict[str, dict[str, str]] = OrderedDict()
-        self.forms: tuple[tuple[str, str], ...] = ()
+        self._by_end: dict[str, tuple[tuple[str, str], ...]] = {}
 
     def add(self, value: str, *, passing: bool) -> None:
         with self._lock:
             if value in self._lasting or value in self._passing:
                 return
-            (self._passing if passing else self._lasting)[value] = _forms(value)
-            while len(self._passing) > PASSING_LIMIT:
-                self._passing.popitem(last=False)
-            self._arrange()
+            forms = _forms(value)
+            (self._passing if passing else self._lasting)[value] = forms
+            for form in forms.items():
+                end = form[0][-MINIMUM_LENGTH:]
+                self._by_end[end] = (*self._by_end.get(end, ()), form)
+            if len(self._passing) > PASSING_LIMIT:
+                self._remove(self._passing.popitem(last=False)[1])
 
     def drop(self, value: str) -> None:
         with self._lock:
-            self._lasting.pop(value, None)
-            self._passing.pop(value, None)
-            self._arrange()
+            self._remove(self._lasting.pop(value, {}) | self._passing.pop(value, {}))
 
-    def _arrange(self) -> None:
-        merged: dict[str, str] = {}
-        for forms in (*self._lasting.values(), *self._passing.values()):
-            merged |= forms
-        self.forms = tuple(sorted(merged.items(), key=lambda pair: len(pair[0]), reverse=True))
+    def _remove(self, forms: dict[str, str]) -> None:
+        for form in forms.items():
+            end = form[0][-MINIMUM_LENGTH:]
+            # One of each kind only: another secret may be written the same way.
+            others = list(self._by_end[end])
+            others.remove(form)
+            if others:
+                self._by_end[end] = tuple(others)
+            else:
+                del self._by_end[end]
+
+    def found_in(self, text: str) -> list[tuple[str, str]]:
+        """Return the forms that occur in a text with their masks, longest first."""
+        known = self._by_end
+        # No lock: each look is one step, and what was registered before is there.
+        ends = tuple(known) if len(known) <= _FEW else _ends_in(text, known)
+        found = {form: mask for end in ends for form, mask in known.get(end, ()) if form in text}
+        return sorted(found.items(), key=lambda pair: len(pair[0]), reverse=True)
+
+
+def _ends_in(text: str, known: Mapping[str, object]) -> set[str]:
+    places = range(len(text) - MINIMUM_LENGTH + 1)
+    return {end for place in places if (end := text[place : place + MINIMUM_LENGTH]) in known}
 
 
 _known = _Known()
@@ -138,10 +160,9 @@ def redact(text: str) -> str:
     Args:
         text: anything that is about to be shown, logged or raised.
     """
-    for secret, mask in _known.forms:
-        if secret in text:
-            # What hangs on to it is the rest of a longer secret, or of its encoding.
-            text = re.sub(re.escape(secret) + _REST, mask, text)
+    for secret, mask in _known.found_in(text):
+        # What hangs on to it is the rest of a longer secret, or of its encoding.
+        text = re.sub(re.escape(secret) + _REST, mask, text)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text

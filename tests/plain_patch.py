@@ -37,7 +37,7 @@ def apply_plainly(document: Any, operation: dict[str, Any]) -> Any:
         _take(root, path)
     elif kind == "replace":
         _get(root, path)
-        _set(root, path, operation["value"], insert=False)
+        _set(root, path, copy.deepcopy(operation["value"]), insert=False)
     else:
         value = operation["value"] if source is None else _get(root, source)
         if kind == "move":

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import time
+import timeit
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
@@ -116,6 +117,17 @@ def test_passing_values_are_bounded_and_lasting_ones_stay(secret: str) -> None:
         forget(name)
 
 
+def test_one_of_two_that_are_written_alike_is_forgotten_alone(secret: str) -> None:
+    encoded = b64(b"")
+    register(encoded)
+    register(f"{secret[:8]}another")
+    forget(secret)
+    assert redact(secret) == secret
+    assert (redact(encoded), redact(f"{secret[:8]}another")) == ("***", "***")
+    forget(encoded)
+    assert redact(encoded) == encoded
+
+
 JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJkZW1vIn0.c2lnbmF0dXJl"
 
 
@@ -213,6 +225,22 @@ def test_redaction_takes_linear_time(unit: str) -> None:
 
     # Eight times the text takes about eight times as long; quadratic cost would be sixty-four times.
     assert cost(400_000) < 30 * max(cost(50_000), 0.002)
+
+
+@pytest.mark.realtime
+def test_a_thousand_secrets_cost_no_more_than_fifty() -> None:
+    text = "an ordinary answer of some length, " * 300
+
+    def cost() -> float:
+        return min(timeit.repeat(lambda: redact(text), number=10, repeat=5))
+
+    for number in range(50):
+        register(f"live-secret-{number:04}")
+    some = cost()
+    for number in range(50, 1000):
+        register(f"live-secret-{number:04}")
+    assert cost() < 3 * some
+    assert redact("live-secret-0999") == "***"
 
 
 def fail(text: str) -> None:
