@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import certifi
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tailscale_sdk import redact
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 ABSENT = "reference data not present: set REFERENCE_DATA or put it at ../shared/data"
@@ -64,7 +68,6 @@ def quiet_environment(monkeypatch: pytest.MonkeyPatch, homes: Iterator[Path]) ->
     for name in [name for name in os.environ if name.startswith("TAILSCALE_")]:
         monkeypatch.delenv(name)
     home = next(homes)
-    home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
@@ -72,13 +75,54 @@ def quiet_environment(monkeypatch: pytest.MonkeyPatch, homes: Iterator[Path]) ->
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(autouse=True)
+def no_secrets_of_others() -> Iterator[None]:
+    """Forget afterwards what a test made known: thousands of secrets are no process's ordinary day."""
+    known = redact._known
+    before = {*known._lasting, *known._passing}
+    yield
+    for secret in {*known._lasting, *known._passing} - before:
+        redact.forget(secret)
+
+
+# By these a process that a test starts traces itself.
+_TRACING_CHILDREN = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what reads the reference data, and keep the tracer of the coverage out of what is timed."""
+    """Mark what reads the reference data, and what the tracer of the coverage is kept from."""
+    tables = set[str]()
     for item in items:
         if "reference_data" in getattr(item, "fixturenames", ()):
             item.add_marker("reference")
-        if item.get_closest_marker("realtime"):
-            item.add_marker("no_cover")
+        table = item.nodeid.partition("[")[0]
+        # Under the tracer a test takes twice as long, and the rows of a table mostly go the same way.
+        if is_timed_or_random(item) or (table in tables and item.get_closest_marker("each_row") is None):
+            item.add_marker("untraced")
+        tables.add(table)
+
+
+def is_timed_or_random(item: pytest.Item) -> bool:
+    """Tell whether a test measures time, or goes one way so often that tracing it is all it would do."""
+    random = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+    return item.get_closest_marker("realtime") is not None or random
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool, bool]:
+    """Keep the tracer from an untraced test, its fixtures, its threads and its processes."""
+    if item.get_closest_marker("untraced") is None:
+        return (yield)
+    here, threads = sys.gettrace(), threading.gettrace()
+    children = {name: os.environ.pop(name) for name in _TRACING_CHILDREN if name in os.environ}
+    sys.settrace(None)
+    threading.settrace(None)  # type: ignore[arg-type]  # as documented
+    try:
+        return (yield)
+    finally:
+        sys.settrace(here)
+        threading.settrace(threads)  # type: ignore[arg-type]
+        os.environ.update(children)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

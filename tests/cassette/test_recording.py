@@ -63,7 +63,7 @@ def private_tailnet(tailnet: FakeTailnet) -> FakeTailnet:
     return FakeTailnet(snapshot=json.loads(text))
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_a_recording_of_a_real_tailnet_holds_nobodys_names_and_replays(
     private_tailnet: FakeTailnet, tmp_path: Path
 ) -> None:

@@ -130,7 +130,7 @@ def test_known_values_are_replaced_wherever_they_stand_whole() -> None:
     assert pseudonyms.replace_known("/device/an9CNTRL linux") == "/device/an9CNTRL linux"
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_committed_files_hold_no_secret_shape(checkout: Path) -> None:
     folders = ("cassettes", "docs", "examples", "openapi", "mcp_adapter", "tailscale_sdk")
     files = [path for folder in folders for path in (checkout / folder).rglob("*") if path.is_file()]

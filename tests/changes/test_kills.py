@@ -23,6 +23,8 @@ from tailscale_sdk.errors import PlanRefusedError
 from tests.changes.conftest import scratch_folder
 from tests.changes.killed import OWN, PATHS, plan
 
+pytestmark = pytest.mark.untraced
+
 Happened = dict[str, Any]
 
 

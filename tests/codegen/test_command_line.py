@@ -94,6 +94,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.untraced
 def test_nothing_changes_without_a_change(
     checkout_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,6 +107,7 @@ def test_nothing_changes_without_a_change(
     assert contents(checkout_copy) == before
 
 
+@pytest.mark.untraced
 def test_a_changed_document_is_reported_rebuilt_and_works(
     checkout_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -201,6 +203,7 @@ def test_a_document_the_generator_cannot_serve_restores_the_description(
     assert (checkout_copy / "openapi" / "tailscale.yaml").read_bytes() == before
 
 
+@pytest.mark.untraced
 def test_the_committed_files_are_current_under_another_hash_seed() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "codegen", "check"],
@@ -227,6 +230,7 @@ def test_generate_rebuilds_what_was_edited_lost_or_left_over(
     assert contents(checkout_copy) == before
 
 
+@pytest.mark.untraced
 def test_a_change_that_cannot_be_generated_leaves_every_file_as_it_was(
     checkout_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -139,7 +139,7 @@ def test_copied_sentences_would_be_found(ours: Document, upstream: Document) -> 
     assert places == ["/paths/~1device~1{deviceId}~1name/post/description"]
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_upstream_differs_by_the_overlay_only(checkout: Path, ours: Document, upstream: Document) -> None:
     """Undo the actions: ours then differs in the operations they are about, and in no other."""
     actions = load_overlay(checkout / "openapi" / "overlay.yaml")

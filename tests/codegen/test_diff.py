@@ -11,6 +11,8 @@ import pytest
 from codegen.diff import Kind, compare, exit_code
 from tests.codegen.published import SENTINEL, answer, published, schema, text
 
+pytestmark = pytest.mark.each_row
+
 Document = dict[str, Any]
 GET = "GET /machine/{machineId}"
 PATCH = "PATCH /machine/{machineId}"

@@ -19,6 +19,8 @@ from codegen.overlay import OverlayFailed
 from codegen.reading import read_document
 from tests.codegen.published import SENTINEL, answer, published, save, text, words
 
+pytestmark = pytest.mark.each_row
+
 Document = dict[str, Any]
 
 

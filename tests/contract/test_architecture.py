@@ -30,7 +30,7 @@ def endpoint_uses(path: Path) -> Iterator[str]:
             yield node.attr
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_generated_endpoints_are_used_by_builder_and_parser_only() -> None:
     used = {name for path in PACKAGE.rglob("*.py") for name in endpoint_uses(path)}
     assert used == {"build_request", "parse_success"}

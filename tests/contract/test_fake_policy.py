@@ -16,6 +16,8 @@ from tailscale_sdk.testing.policy_text import UNTOUCHED
 from tests.contract.asking import Ask
 from tests.contract.conftest import AskAs
 
+pytestmark = pytest.mark.each_row
+
 ACL = "/tailnet/-/acl"
 HUJSON = {"Content-Type": "application/hujson", "Accept": "application/hujson"}
 TEXT = '// kept\r\n{\t"acls": [], /* also */ "groups": {"group:a": ["a@example.com",],},}\r\n\r\n'

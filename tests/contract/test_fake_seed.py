@@ -133,7 +133,7 @@ def test_secrets_are_recognisable_as_demo_ones() -> None:
         assert {k["keyType"] for k in keys.values()} == {"api", "auth", "client", "federated"}
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_ten_thousand_devices_are_served() -> None:
     with FakeTailnet(devices=10_000) as tailnet:
         response = Talk(tailnet).request("GET", "/tailnet/-/users")

@@ -25,6 +25,8 @@ from tests.contract.raw import (
 )
 from tests.contract.wire import description
 
+pytestmark = pytest.mark.each_row
+
 
 @pytest.fixture
 def fake() -> Iterator[FakeTailnet]:

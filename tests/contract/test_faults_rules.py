@@ -14,6 +14,8 @@ from tailscale_sdk.errors import ConfigurationError
 from tailscale_sdk.testing import FAULTS, FakeTailnet, Faults
 from tests.contract.raw import DEVICES, KEYS, VISIBLE, ask
 
+pytestmark = pytest.mark.each_row
+
 
 @pytest.fixture
 def fake() -> Iterator[FakeTailnet]:

@@ -12,6 +12,8 @@ import pytest
 
 from tests.contract import log_volume
 
+pytestmark = pytest.mark.untraced
+
 # A fraction of what is promised (64 MB), so that holding a part of the answer would show.
 GROWTH_BYTES = 16 * 1024 * 1024
 

@@ -184,7 +184,7 @@ def parser_of(operation_id: str) -> Any:
     raise LookupError(operation_id)
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_no_single_field_of_a_list_costs_another(reference_data: Path) -> None:
     changed = 0
     for operation_id, status, _, body in bodies(reference_data):

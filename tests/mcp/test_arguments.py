@@ -14,6 +14,8 @@ from mcp_adapter.catalog import read_catalog
 from mcp_adapter.coercion import Mismatch, coerce
 from mcp_adapter.exposure import EVERY, Exposure, ToolSpec, all_tools, served_tools
 
+pytestmark = pytest.mark.each_row
+
 CATALOG = read_catalog()
 SPECS = {spec.name: spec for spec in all_tools(CATALOG)}
 SERVED = {spec.name: spec for spec in served_tools(CATALOG, Exposure())}

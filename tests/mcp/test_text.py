@@ -19,7 +19,7 @@ CELLS = st.recursive(
 )
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @given(
     st.integers(1, 4).flatmap(
         lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), max_size=4)

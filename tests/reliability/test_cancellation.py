@@ -16,6 +16,8 @@ from tests.reliability.matrix import CLASSES
 from tests.reliability.stage import Stage
 from tests.virtual_time import START
 
+pytestmark = pytest.mark.untraced
+
 SOON_SECONDS = 0.1
 MOST_STEPS = 400
 CASES = [

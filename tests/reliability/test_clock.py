@@ -13,6 +13,8 @@ from tests.reliability.deeds import DEEDS
 from tests.reliability.matrix import CLASSES
 from tests.reliability.stage import Outcome, Stage
 
+pytestmark = pytest.mark.untraced
+
 CASES = [
     pytest.param(retry_class, twin, id=f"clock-{retry_class}-{twin}")
     for retry_class in CLASSES

@@ -26,6 +26,8 @@ from tests.reliability.deeds import (
 )
 from tests.reliability.in_process import BASE, FINE, Hit, Town
 
+pytestmark = pytest.mark.untraced
+
 EXAMPLES = int(os.environ.get("LAW_EXAMPLES", "100"))
 WRITES = (SET_TAGS, DELETE_DEVICE, SET_POLICY, CREATE_KEY, CREATE_HOOK, ROTATE)
 # No 404: made up, it would be a lie about what is to be deleted; the tailnet says it where it is true.

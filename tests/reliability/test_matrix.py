@@ -18,6 +18,8 @@ from tests.reliability.matrix import CLASSES, ELSEWHERE, RENEWS, ROWS, Row, Way
 from tests.reliability.stage import Stage
 from tests.tls import ANOTHER_NAME
 
+pytestmark = pytest.mark.untraced
+
 ENDLESS = 1000
 CASES = [
     pytest.param(row, retry_class, twin, id=f"{row.id}-{retry_class}-{twin}")

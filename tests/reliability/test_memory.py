@@ -17,6 +17,8 @@ from tailscale_sdk._constants import MAX_RESPONSE_BYTES
 from tailscale_sdk.testing import FakeTailnet
 from tailscale_sdk.testing.faults.playing import GZIP_HEAD
 
+pytestmark = pytest.mark.untraced
+
 MIB = 1024 * 1024
 BOMB_MIB, SLACK_BYTES = 200, 32 * MIB
 PROGRAM = """

@@ -26,6 +26,8 @@ from tests.reliability.deeds import CAPABILITIES, KEY_TEXT, SUBSCRIPTIONS
 from tests.reliability.in_process import FINE, Hit, Line, Sent, Town
 from tests.virtual_time import START, VirtualTime, run_virtual
 
+pytestmark = pytest.mark.untraced
+
 REFUSED = Hit("refused")
 ANSWERED = Hit("status", status=200)
 BUSY, BUSY_AFTER = Hit("status", status=503), Hit("status after", status=503)

@@ -14,6 +14,8 @@ from tests.reliability.deeds import DEEDS, Deed
 from tests.reliability.matrix import CLASSES
 from tests.reliability.stage import Stage
 
+pytestmark = pytest.mark.untraced
+
 CASES = [
     pytest.param(retry_class, twin, id=f"loops-{retry_class}-{twin}")
     for retry_class in CLASSES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -24,6 +25,8 @@ from tests.reliability.deeds import (
 )
 from tests.reliability.in_process import BASE, Hit, Town
 from tests.reliability.test_law import scripts, truthful
+
+pytestmark = pytest.mark.untraced
 
 EXAMPLES = int(os.environ.get("LAW_EXAMPLES", "60"))
 TOWN = Town()

@@ -21,6 +21,8 @@ from tailscale_sdk.cli.tables import table
 from tailscale_sdk.operations.reading import take_snapshot
 from tailscale_sdk.testing import FakeTailnet, no_sleep
 
+pytestmark = pytest.mark.each_row
+
 
 @pytest.fixture
 def tailnet(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTailnet]:

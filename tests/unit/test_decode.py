@@ -348,7 +348,7 @@ def test_only_one_kind_of_failure_leaves(body: bytes) -> None:
         assert isinstance(problem, ValueError)
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @given(st.dictionaries(st.text(max_size=5), JSON, max_size=3), st.booleans(), st.floats(0, 1))
 def test_every_beginning_of_an_object_is_cut(value: dict[str, Any], ascii_only: bool, share: float) -> None:
     whole = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "replace")

@@ -130,7 +130,7 @@ def test_building_never_fails(status: int, body: bytes) -> None:
     assert "\n" not in str(error)
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),

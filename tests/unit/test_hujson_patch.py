@@ -15,6 +15,8 @@ from tailscale_sdk.policy.hujson.patching import apply_patch
 from tests.hujson_texts import TEXTS
 from tests.plain_patch import Refused, apply_plainly, pointers
 
+pytestmark = pytest.mark.each_row
+
 DEV = '\t\t"group:dev": ["alice@example.com", "bob@example.com",], // day shift\n'
 OPS = '\t\t// on call\n\t\t"group:ops": ["carol@example.com"], // pager\n'
 WEB = '\t\t// dev to web\n\t\t{"action": "accept", "src": ["group:dev"], "dst": ["tag:web:443"]}, // web\n'
@@ -373,7 +375,7 @@ def patches(draw: st.DrawFn) -> tuple[str, list[dict[str, Any]]]:
     return text, draw(st.lists(operations, min_size=1, max_size=4))
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @given(patches())
 def test_the_data_is_what_the_rfc_says(given_patch: tuple[str, list[dict[str, Any]]]) -> None:
     text, operations = given_patch

@@ -12,7 +12,7 @@ from tailscale_sdk.policy import hujson
 from tailscale_sdk.policy.hujson.tree import Value, escape
 from tests.hujson_texts import TEXTS, TEXTS_WITH_DUPLICATES, without_last_comma
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.untraced
 
 _VALUES = st.sampled_from(["1", '"new"', "[1, /* one */ 2,]", '{ "a": null }', "{}"])
 

@@ -11,6 +11,8 @@ import pytest
 
 from tailscale_sdk.policy import hujson
 
+pytestmark = pytest.mark.each_row
+
 COUNTS = {"parse": 15, "format": 18, "patch": 31, "find": 10}
 # The reference lets two values pass for the same that are not: bytes that are no text, and integers
 # that only a float cannot tell apart. Here both are told.

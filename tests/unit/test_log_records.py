@@ -89,7 +89,7 @@ def splits(draw: st.DrawFn, data: bytes) -> list[bytes]:
     return [data[a:b] for a, b in zip([0, *places], [*places, len(data)], strict=True)]
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @settings(max_examples=60)
 @given(answers(), st.data(), st.booleans())
 def test_any_split_gives_the_same_records(
@@ -146,7 +146,7 @@ def test_a_cut_at_every_offset_never_gives_half_a_record(packed: bool) -> None:
     assert counts == {0, 1, 2, 3, 4}
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @given(st.data())
 def test_any_split_of_a_damaged_answer_gives_the_same_records_and_the_same_fault(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(BODY) - 1))

@@ -20,6 +20,8 @@ from tests.sample_models import (
     touch,
 )
 
+pytestmark = pytest.mark.each_row
+
 
 @touch
 def test_unknown_fields_are_changed_added_and_removed(read: Callable[[Any], None]) -> None:

@@ -23,6 +23,8 @@ from tailscale_sdk.option_values import (
 from tailscale_sdk.transport.hooks import Hooks
 from tailscale_sdk.transport.options import Options
 
+pytestmark = pytest.mark.each_row
+
 DAY = 86_400
 GIGABYTES = 2**31
 SECONDS: dict[str, tuple[float, float]] = {

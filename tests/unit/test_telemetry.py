@@ -250,7 +250,7 @@ FAULTS: dict[str, Any] = {
 }
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @twins
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_no_credential_is_in_anything_that_is_told(

@@ -140,7 +140,7 @@ def test_names_of_members_are_shown_too_and_none_is_lost() -> None:
     }
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_any_depth_and_any_kind() -> None:
     deep: Any = "x\x00"
     for _ in range(100_000):

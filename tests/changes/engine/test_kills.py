@@ -18,6 +18,8 @@ from tests.changes.engine.dying import Dying
 from tests.changes.engine.support import ME, World, world
 from tests.changes.engine.test_plans import device
 
+pytestmark = pytest.mark.untraced
+
 Call = tuple[str, dict[str, Any]]
 
 

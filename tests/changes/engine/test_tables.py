@@ -15,6 +15,8 @@ from tailscale_sdk.changes.states import hash_of, moved, same, state_of
 from tailscale_sdk.changes.targets import reversible
 from tests.changes.engine.support import is_change
 
+pytestmark = pytest.mark.each_row
+
 N = "n1"
 DEVICE = {"device_id": N}
 

@@ -33,6 +33,8 @@ from tests.mcp.http.serving import (
 from tests.mcp.http.waiting import Waiting
 from tests.tls import make_certificate
 
+pytestmark = pytest.mark.each_row
+
 
 async def test_the_library_checks_host_and_origin_as_well(tmp_path: Path) -> None:
     state = LocalState(StateDirectory(tmp_path))
