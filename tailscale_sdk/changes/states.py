@@ -24,6 +24,9 @@ _VOLATILE = frozenset(
     }
 )
 
+# A name is looked up in one domain after the other; tags, routes, scopes and the like are sets.
+_IN_ORDER = frozenset({"searchPaths"})
+
 
 def state_of(fields: tuple[str, ...], found: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields a write changes; all that is stable where it changes the object as a whole.
@@ -39,7 +42,7 @@ def state_of(fields: tuple[str, ...], found: Mapping[str, Any]) -> dict[str, Any
 
 def hash_of(state: Mapping[str, Any] | None) -> str:
     """Return the hash that a plan is bound to; an absent object has one too."""
-    canonical = orjson.dumps(_comparable(state), option=orjson.OPT_SORT_KEYS)
+    canonical = orjson.dumps(_unordered(_comparable(state)), option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(canonical).hexdigest()
 
 
@@ -54,13 +57,13 @@ def _comparable(value: Any) -> Any:
 
 
 def same(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
-    """Tell whether two states say the same; lists of names are compared without their order."""
+    """Tell whether two states say the same; the order of names counts only where it means something."""
     return bool(_unordered(_comparable(one)) == _unordered(_comparable(other)))
 
 
 def _unordered(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _unordered(inner) for name, inner in value.items()}
+        return {name: inner if name in _IN_ORDER else _unordered(inner) for name, inner in value.items()}
     if isinstance(value, list):
         parts = [_unordered(inner) for inner in value]
         return sorted(parts, key=str) if all(isinstance(part, str) for part in parts) else parts
@@ -70,6 +73,4 @@ def _unordered(value: Any) -> Any:
 def moved(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> list[str]:
     """Name the fields in which two states differ."""
     one, other = before or {}, now or {}
-    return sorted(
-        name for name in {*one, *other} if not same({"value": one.get(name)}, {"value": other.get(name)})
-    )
+    return sorted(name for name in {*one, *other} if not same({name: one.get(name)}, {name: other.get(name)}))

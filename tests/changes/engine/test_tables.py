@@ -31,6 +31,7 @@ DEVICE = {"device_id": N}
         ({"tags": ["x", "y"]}, {"tags": ["y", "x"]}, True),
         ({"a": {"tags": ["x", "y"]}}, {"a": {"tags": ["y", "x"]}}, True),
         ({"tags": ["x"]}, {"tags": ["x", "x"]}, False),
+        ({"searchPaths": ["x", "y"]}, {"searchPaths": ["y", "x"]}, False),
         ({"servers": [{"a": 1}, {"a": 2}]}, {"servers": [{"a": 2}, {"a": 1}]}, False),
         ({"a": False}, {}, False),
         ({"a": 0}, {}, False),
@@ -48,7 +49,9 @@ def test_states_that_say_the_same(one: Any, other: Any, equal: bool) -> None:
     ("one", "other", "equal"),
     [
         ({"a": 1, "b": None}, {"b": [], "a": 1}, True),
-        ({"a": ["x", "y"]}, {"a": ["y", "x"]}, False),
+        ({"a": ["x", "y"]}, {"a": ["y", "x"]}, True),
+        ({"a": [["x", "y"], []]}, {"a": [[], ["x", "y"]]}, False),
+        ({"searchPaths": ["x", "y"]}, {"searchPaths": ["y", "x"]}, False),
         (None, {}, False),
         (None, None, True),
         ({"a": 1}, {"a": "1"}, False),
@@ -68,6 +71,7 @@ def test_hashes_by_which_a_state_is_recognised(one: Any, other: Any, equal: bool
         ({"a": 1}, None, ["a"]),
         (None, {"b": 1, "a": 1}, ["a", "b"]),
         ({"tags": ["x", "y"]}, {"tags": ["y", "x"]}, []),
+        ({"searchPaths": ["x", "y"]}, {"searchPaths": ["y", "x"]}, ["searchPaths"]),
     ],
 )
 def test_what_moved_is_named(before: Any, now: Any, names: list[str]) -> None:
