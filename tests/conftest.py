@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import sys
@@ -100,6 +101,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if is_timed_or_random(item) or (table in tables and item.get_closest_marker("each_row") is None):
             item.add_marker("untraced")
         tables.add(table)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was collected: it lives to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def is_timed_or_random(item: pytest.Item) -> bool:

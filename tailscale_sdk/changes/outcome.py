@@ -9,7 +9,14 @@ from attrs import evolve
 
 from tailscale_sdk.calls.steps import Steps
 from tailscale_sdk.changes.model import ItemReport, PlannedItem
-from tailscale_sdk.changes.predictions import compared, is_gone, is_predictable, is_removal, watched
+from tailscale_sdk.changes.predictions import (
+    compared,
+    is_gone,
+    is_predictable,
+    is_reached,
+    is_removal,
+    watched,
+)
 from tailscale_sdk.changes.states import same
 from tailscale_sdk.changes.work import Work, read_item
 from tailscale_sdk.errors import NotFoundError, OutcomeUnknownError, TailscaleError
@@ -45,16 +52,18 @@ def _settle(work: Work, item: PlannedItem, report: ItemReport, error: TailscaleE
     return (yield from _confirm(work, item, evolve(report, after=after)))
 
 
-def _look(work: Work, item: PlannedItem) -> Steps[tuple[bool, dict[str, Any] | None]]:
-    """Read the state and tell whether it is what the write was to leave."""
+def _look(work: Work, item: PlannedItem) -> Steps[tuple[bool | None, dict[str, Any] | None]]:
+    """Read the state and tell whether it is what the write was to leave; None where it tells nothing."""
     found = yield from work.counted(read_item(work, item, afterwards=True))
     if is_removal(item.call.operation_id):
         return is_gone(item.call.operation_id, found), found
     now = compared(item.call.operation_id, found)
     if item.call.operation_id == "setPolicyFile":
         return _is_stored(item, now), {"etag": (now or {}).get("etag")}
-    if item.after is None or now is None:
-        return item.after is None, now
+    if item.after is None:
+        return is_reached(item.call.operation_id, found, work.context.now()), now
+    if now is None:
+        return False, now
     return same(item.after, watched(item.call.operation_id, item.after, now)), now
 
 
@@ -69,6 +78,7 @@ def _verify(work: Work, item: PlannedItem, report: ItemReport) -> Steps[ItemRepo
         return (yield from _confirm(work, item, report))
     if item.base is None:
         return (yield from _confirm(work, item, report, read_back=False))
+    done: bool | None
     try:
         done, after = yield from _look(work, item)
     except NotFoundError:
@@ -76,8 +86,8 @@ def _verify(work: Work, item: PlannedItem, report: ItemReport) -> Steps[ItemRepo
     except TailscaleError as error:
         reason = f"carried out, but it could not be read back: {error}"
         return evolve(report, outcome="ok", reason=reason)
-    if done:
-        return (yield from _confirm(work, item, evolve(report, after=after)))
+    if done is not False:
+        return (yield from _confirm(work, item, evolve(report, after=after), read_back=bool(done)))
     yield work.noted(report, "not_verified")
     problem = OutcomeUnknownError(operation=item.call.operation_id, recovered="not_verified")
     return evolve(report, outcome="unknown", after=after, reason=str(problem), error=problem)

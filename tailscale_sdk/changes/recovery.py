@@ -14,7 +14,14 @@ from tailscale_sdk.calls.prepared import PreparedCall
 from tailscale_sdk.calls.steps import Local, Steps
 from tailscale_sdk.changes.journal import Entry, State
 from tailscale_sdk.changes.planning import Context, read_state
-from tailscale_sdk.changes.predictions import compared, is_gone, is_predictable, is_removal, watched
+from tailscale_sdk.changes.predictions import (
+    compared,
+    is_gone,
+    is_predictable,
+    is_reached,
+    is_removal,
+    watched,
+)
 from tailscale_sdk.changes.preimages import Preimage
 from tailscale_sdk.changes.states import same
 from tailscale_sdk.errors import ChangeRefusedError, StateError, TailscaleError
@@ -132,6 +139,8 @@ def _compare(context: Context, image: Preimage) -> Steps[tuple[Found, dict[str, 
         return _compare_policy(content, now or {}), now
     state, after = compared(operation, now), content["after"]
     if state is not None and after is not None and same(after, watched(operation, after, state)):
+        return "applied", now
+    if after is None and is_reached(operation, now, context.now()):
         return "applied", now
     return ("not_applied" if same(content["before"], state) else "unknown"), now
 

@@ -55,6 +55,12 @@ def attributes(made: World, number: int) -> list[Call]:
     return [("batchUpdateCustomDevicePostureAttributes", {"nodes": nodes})]
 
 
+def a_user(made: World, number: int) -> list[Call]:
+    user = next(user for user in made.tailnet.tailnet.users.values() if user["role"] == "member")
+    made.call("suspendUser", {"user_id": user["id"]})
+    return [("restoreUser", {"user_id": user["id"]})]
+
+
 def several(made: World, number: int) -> list[Call]:
     return [("setDeviceName", {"device_id": device(made, n), "name": f"many-{number}-{n}"}) for n in range(4)]
 
@@ -119,7 +125,7 @@ def cases(
         case.close()
 
 
-KINDS = {"name": a_name, "policy": a_policy, "key": a_key, "attributes": attributes}
+KINDS = {"name": a_name, "policy": a_policy, "key": a_key, "attributes": attributes, "user": a_user}
 
 
 @pytest.mark.parametrize("kind", KINDS)
