@@ -160,7 +160,7 @@ class ItemReport:
         operation_id: what was sent.
         target: what it changed.
         outcome: ok, failed, skipped or unknown.
-        verified: the state was read back and is as predicted.
+        verified: what was read back is what was predicted; of what shows no state, that it was answered.
         before, after: state around the request, as far as it was read.
         reason: why it is not ok, safe to print.
         error: the error behind it.
