@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 
 from tailscale_sdk._version import __version__
 from tailscale_sdk.cli.files import write_private
+from tailscale_sdk.cli.streams import printed
 from tailscale_sdk.cli.tables import table
 from tailscale_sdk.errors import ConfigurationError, HuJSONError, PolicyError, TailscaleError
 
@@ -26,6 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 done, 1 findings, 2 wrong use, 3 the API could not be reached or refused, 130 interrupted.
     """
+    return printed(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         options = _parser().parse_args(arguments)
     except SystemExit as exit_:
@@ -37,9 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, WRONG_USE, as_json=options.json)
     except TailscaleError as error:
         return _fail(error, API_FAILED, as_json=options.json)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
     except KeyboardInterrupt:
         return INTERRUPTED
 

@@ -159,6 +159,33 @@ def test_an_interrupt_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch) 
     assert main(["snapshot"]) == 130
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tailscale_sdk", "--help"],
+        ["tailscale_sdk", "operations"],
+        ["tailscale_sdk", "operations", "--json"],
+        ["mcp_adapter.cli", "--help"],
+        ["mcp_adapter.cli", "--version"],
+        ["mcp_adapter.cli", "doctor", "--demo"],
+    ],
+)
+def test_a_reader_who_is_gone_is_no_error(words: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-c", f"import sys; from {words[0]} import main; sys.exit(main())", *words[1:]]
+    if words[0] == "tailscale_sdk":
+        command[1:3] = ["-m", words[0]]
+    try:
+        buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        done = subprocess.run(
+            command, stdout=writer, stderr=subprocess.PIPE, env=buffered, text=True, check=False
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_closed_pipe_is_no_error() -> None:
     command = f"{sys.executable} -m tailscale_sdk operations --json | head -c 10"
     done = subprocess.run(
