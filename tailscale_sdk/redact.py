@@ -15,8 +15,8 @@ from urllib.parse import quote
 MINIMUM_LENGTH = 8
 # Access and identity tokens come and go; the latest are enough, and a server runs for months.
 PASSING_LIMIT = 64
-# Up to so many endings are sooner looked for one by one than each place of the text among them.
-_FEW = 256
+# More endings than these, or than the text has places, are sooner found by looking each place up among them.
+_MANY = 1000
 _MASK = "***"
 _DEPTH = 32
 # Each pattern is linear: no nested quantifier, no overlap between neighbours, and a run of token
@@ -88,7 +88,7 @@ class _Known:
         """Return the forms that occur in a text with their masks, longest first."""
         known = self._by_end
         # No lock: each look is one step, and what was registered before is there.
-        ends = tuple(known) if len(known) <= _FEW else _ends_in(text, known)
+        ends = tuple(known) if len(known) <= min(len(text), _MANY) else _ends_in(text, known)
         found = {form: mask for end in ends for form, mask in known.get(end, ()) if form in text}
         return sorted(found.items(), key=lambda pair: len(pair[0]), reverse=True)
 

@@ -285,6 +285,7 @@ def test_diff_speaks_in_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture
     assert report_of(capsys) == ["BREAKING POST /machine/{machineId}/tags: operation removed"]
 
 
+@pytest.mark.untraced
 def test_upstream_imports_to_what_is_committed(
     reference_data: Path, checkout_copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

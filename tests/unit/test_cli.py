@@ -159,6 +159,7 @@ def test_an_interrupt_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch) 
     assert main(["snapshot"]) == 130
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     "words",
     [

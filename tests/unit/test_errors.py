@@ -131,6 +131,7 @@ def test_building_never_fails(status: int, body: bytes) -> None:
 
 
 @pytest.mark.untraced
+@pytest.mark.untraced
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),

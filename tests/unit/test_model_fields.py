@@ -79,6 +79,7 @@ def test_one_changed_field_of_any_object_changes_one_key(
     assert decoded.to_dict() == {**source, model._fields[name].api_name: written}
 
 
+@pytest.mark.untraced
 def test_no_key_costs_another() -> None:
     for model in BY_NAME.values():
         source = full_source(model)
