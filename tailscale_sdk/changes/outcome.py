@@ -8,16 +8,9 @@ from typing import Any
 from attrs import evolve
 
 from tailscale_sdk.calls.steps import Steps
+from tailscale_sdk.changes.evidence import is_done
 from tailscale_sdk.changes.model import ItemReport, PlannedItem
-from tailscale_sdk.changes.predictions import (
-    compared,
-    is_gone,
-    is_predictable,
-    is_reached,
-    is_removal,
-    watched,
-)
-from tailscale_sdk.changes.states import same
+from tailscale_sdk.changes.predictions import compared, is_predictable, is_removal
 from tailscale_sdk.changes.work import Work, read_item
 from tailscale_sdk.errors import NotFoundError, OutcomeUnknownError, TailscaleError
 from tailscale_sdk.policy import hujson
@@ -54,17 +47,20 @@ def _settle(work: Work, item: PlannedItem, report: ItemReport, error: TailscaleE
 
 def _look(work: Work, item: PlannedItem) -> Steps[tuple[bool | None, dict[str, Any] | None]]:
     """Read the state and tell whether it is what the write was to leave; None where it tells nothing."""
+    call = item.call
     found = yield from work.counted(read_item(work, item, afterwards=True))
-    if is_removal(item.call.operation_id):
-        return is_gone(item.call.operation_id, found), found
-    now = compared(item.call.operation_id, found)
-    if item.call.operation_id == "setPolicyFile":
+    now = compared(call.operation_id, found)
+    if call.operation_id == "setPolicyFile":
         return _is_stored(item, now), {"etag": (now or {}).get("etag")}
-    if item.after is None:
-        return is_reached(item.call.operation_id, found, work.context.now()), now
-    if now is None:
-        return False, now
-    return same(item.after, watched(item.call.operation_id, item.after, now)), now
+    done = is_done(
+        call.operation_id,
+        call.arguments,
+        before=item.before,
+        after=item.after,
+        found=found,
+        at=work.context.now(),
+    )
+    return done, found if is_removal(call.operation_id) else now
 
 
 def _is_stored(item: PlannedItem, now: Mapping[str, Any] | None) -> bool:

@@ -12,16 +12,10 @@ from attrs import frozen
 
 from tailscale_sdk.calls.prepared import PreparedCall
 from tailscale_sdk.calls.steps import Local, Steps
+from tailscale_sdk.changes.evidence import is_done
 from tailscale_sdk.changes.journal import Entry, State
 from tailscale_sdk.changes.planning import Context, read_state
-from tailscale_sdk.changes.predictions import (
-    compared,
-    is_gone,
-    is_predictable,
-    is_reached,
-    is_removal,
-    watched,
-)
+from tailscale_sdk.changes.predictions import compared, is_predictable, is_removal
 from tailscale_sdk.changes.preimages import Preimage
 from tailscale_sdk.changes.states import same
 from tailscale_sdk.errors import ChangeRefusedError, StateError, TailscaleError
@@ -133,16 +127,19 @@ def _compare(context: Context, image: Preimage) -> Steps[tuple[Found, dict[str, 
     operation, content = image.operation, image.content
     tailnet = content["arguments"].get("tailnet", context.tailnet)
     now = yield from read_state(context, operation, content["arguments"], tailnet, afterwards=True)
-    if is_removal(operation):
-        return ("applied" if is_gone(operation, now) else "not_applied"), now
     if operation == "setPolicyFile":
         return _compare_policy(content, now or {}), now
-    state, after = compared(operation, now), content["after"]
-    if state is not None and after is not None and same(after, watched(operation, after, state)):
+    before = content["before"]
+    done = is_done(
+        operation, content["arguments"], before=before, after=content["after"], found=now, at=context.now()
+    )
+    if done:
         return "applied", now
-    if after is None and is_reached(operation, now, context.now()):
-        return "applied", now
-    return ("not_applied" if same(content["before"], state) else "unknown"), now
+    if is_removal(operation):
+        return "not_applied", now
+    # What could tell nothing of a write that was done tells nothing of one that was not either.
+    untold = done is None and content["after"] is not None
+    return ("not_applied" if not untold and same(before, compared(operation, now)) else "unknown"), now
 
 
 def _compare_policy(content: Mapping[str, Any], now: Mapping[str, Any]) -> Found:

@@ -11,7 +11,8 @@ from attrs import frozen
 
 from tailscale_sdk import OPERATIONS
 from tailscale_sdk.changes import ChangeReport, Plan
-from tailscale_sdk.changes.predictions import compared, is_predictable, is_removal, rule_of, watched
+from tailscale_sdk.changes.evidence import watched
+from tailscale_sdk.changes.predictions import compared, is_predictable, is_removal, rule_of
 from tailscale_sdk.changes.readings import as_state, readings_of
 from tailscale_sdk.changes.states import same
 from tailscale_sdk.errors import NotFoundError

@@ -11,7 +11,8 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from tailscale_sdk.changes.predictions import compared, watched
+from tailscale_sdk.changes.evidence import watched
+from tailscale_sdk.changes.predictions import compared
 from tailscale_sdk.changes.readings import as_state, readings_of
 from tailscale_sdk.changes.states import same
 from tailscale_sdk.errors import ChangeRefusedError, PreconditionFailedError

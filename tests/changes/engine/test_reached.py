@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tailscale_sdk.changes.predictions import is_reached
+from tailscale_sdk.changes.evidence import is_reached
 from tests.changes.engine.support import SHELLS, World, world
 from tests.changes.engine.test_plans import device
 
@@ -99,3 +99,19 @@ def test_a_write_that_nothing_tells_of_is_done_but_not_verified(impatient: World
 def test_a_device_that_was_renewed_meanwhile_is_not_called_expired() -> None:
     later = (NOW + timedelta(days=90)).isoformat()
     assert is_reached("expireDeviceKey", {"expires": later}, NOW) is None
+
+
+@pytest.mark.parametrize("when", ["before_apply", "after_apply"])
+def test_a_secret_alone_leaves_nothing_to_tell_by(impatient: World, when: str) -> None:
+    stored = impatient.call("getPostureIntegrations", {})[0]
+    secrets = {"client_secret": "second-demo-secret"}
+    call = "updatePostureIntegration", {"id": stored.id, **secrets}
+    plan = impatient.plan(*call)
+    impatient.tailnet.faults.add({"operation": call[0], "nth": 1, "when": when, "fault": "reset"})
+    (item,) = impatient.apply(plan, secrets=secrets).items
+    assert (item.outcome, item.verified) == ("unknown", False)
+    (item,) = impatient.apply(impatient.plan(*call), secrets=secrets).items
+    assert (item.outcome, item.verified) == ("ok", False)
+    moved = call[0], {**call[1], "client_id": f"demo-{when}"}
+    (item,) = impatient.apply(impatient.plan(*moved), secrets=secrets).items
+    assert (item.outcome, item.verified) == ("ok", True)

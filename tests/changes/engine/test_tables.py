@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tailscale_sdk import OPERATIONS
+from tailscale_sdk.changes.evidence import is_gone, watched
 from tailscale_sdk.changes.inverses import invert
 from tailscale_sdk.changes.model import Inverse
-from tailscale_sdk.changes.predictions import compared, is_gone, predict, rule_of, watched
+from tailscale_sdk.changes.predictions import compared, predict, rule_of
 from tailscale_sdk.changes.readings import readings_of
 from tailscale_sdk.changes.states import hash_of, moved, same, state_of
 from tailscale_sdk.changes.targets import reversible
