@@ -268,9 +268,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: 0 when the client hung up or HTTP was stopped, 2 for wrong use, 130 after Ctrl-C.
     """
-    from tailscale_sdk.cli.streams import printed
-
     gc.disable()  # nothing made while importing is garbage; collecting costs a third of the start
+    from tailscale_sdk._printing import printed
+
     try:
         return printed(lambda: _run(sys.argv[1:] if argv is None else list(argv)))
     finally:

@@ -27,16 +27,12 @@ Branch on the class and its attributes, never on the text.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from tailscale_sdk import _constants as limits
 from tailscale_sdk.redact import clean, redact_body, redact_value
-
-_MARKUP = re.compile(r"<[^<>]{0,500}>")
 
 
 def _with_entries(message: str, data: Sequence[Mapping[str, Any]] | None) -> str:
@@ -281,44 +277,6 @@ class ServerError(APIStatusError):
         if self.ambiguous:
             return "It is not known whether this was done: read the state before repeating it"
         return ""
-
-
-_BY_STATUS: Mapping[int, type[APIStatusError]] = {
-    400: BadRequestError,
-    401: AuthenticationError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    409: ConflictError,
-    412: PreconditionFailedError,
-    429: RateLimitError,
-}
-
-
-def status_error(status: int, *, body: bytes = b"", **context: Any) -> APIStatusError:
-    """Build the error of a status; the status alone decides the class, and building never fails.
-
-    Args:
-        status: HTTP status outside 2xx.
-        body: the answer's body; JSON with a ``message``, or anything else.
-        context: further attributes of ``APIStatusError``.
-    """
-    kind = _BY_STATUS.get(status) or (ServerError if 500 <= status <= 599 else APIStatusError)
-    message, data = _read_error_body(body)
-    return kind(status=status, message=message, data=data, body=body, **context)
-
-
-def _read_error_body(body: bytes) -> tuple[str, list[dict[str, Any]] | None]:
-    text = body[: limits.MAX_ERROR_BODY_BYTES].decode("utf-8-sig", "replace")
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        content = None
-    if isinstance(content, dict) and isinstance(content.get("message"), str):
-        entries = content.get("data")
-        data = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else None
-        return content["message"], data
-    excerpt = clean(" ".join(_MARKUP.sub(" ", text).split()), limits.EXCERPT_CHARACTERS)
-    return excerpt.encode()[: limits.EXCERPT_CHARACTERS].decode("utf-8", "ignore"), None
 
 
 class DecodeError(TailscaleError):

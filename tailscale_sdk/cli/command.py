@@ -7,9 +7,9 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 
+from tailscale_sdk._printing import printed
 from tailscale_sdk._version import __version__
 from tailscale_sdk.cli.files import write_private
-from tailscale_sdk.cli.streams import printed
 from tailscale_sdk.cli.tables import table
 from tailscale_sdk.errors import ConfigurationError, HuJSONError, PolicyError, TailscaleError
 

@@ -18,10 +18,10 @@ from tailscale_sdk.errors import (
     OutcomeUnknownError,
     RateLimitError,
     TailscaleError,
-    status_error,
 )
 from tailscale_sdk.transport.clock import Clock
 from tailscale_sdk.transport.decode import NotJSON
+from tailscale_sdk.transport.error_answers import status_error
 from tailscale_sdk.transport.hooks import RequestEvent, ResponseEvent, RetryEvent, tell
 from tailscale_sdk.transport.options import Options
 from tailscale_sdk.transport.pacing import Pacing

@@ -25,10 +25,10 @@ from tailscale_sdk.errors import (
     AuthenticationError,
     ConfigurationError,
     TailscaleError,
-    status_error,
 )
 from tailscale_sdk.transport.clock import Clock
 from tailscale_sdk.transport.decode import load_json
+from tailscale_sdk.transport.error_answers import status_error
 from tailscale_sdk.transport.reply import Reply
 
 CLIENT_PATH = "/oauth/token"
