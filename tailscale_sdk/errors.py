@@ -395,12 +395,26 @@ class OutcomeUnknownError(TailscaleError):
 
 
 class PolicyError(TailscaleError):
-    """Say why a policy is not sent or not accepted; ``data`` holds the service's entries, if any."""
+    """Say why a policy is not sent or not accepted.
 
-    def __init__(self, message: str, *, data: Sequence[Mapping[str, Any]] | None = None) -> None:
+    ``data`` holds the service's entries, if any; pointer, line and column say where, where that is known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        data: Sequence[Mapping[str, Any]] | None = None,
+        pointer: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
+    ) -> None:
         entries = None if data is None else [redact_value(dict(entry)) for entry in data]
         super().__init__(_with_entries(message, entries))
         self.data = entries
+        self.pointer = pointer
+        self.line = line
+        self.column = column
 
 
 class ChangeRefusedError(TailscaleError):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any, Final
 
 from tailscale_sdk.errors import HuJSONError
 from tailscale_sdk.policy import hujson
+from tailscale_sdk.policy.language import Policy
+from tailscale_sdk.testing import policy_engine
 from tailscale_sdk.testing.exchange import Answer, Call, Refusal, handles, typed
-from tailscale_sdk.testing.policy_checks import breaks_service, find_problem, missing_engine
+from tailscale_sdk.testing.handlers.devices import node_target
 from tailscale_sdk.testing.policy_text import UNTOUCHED, json_view, policy_etag
 from tailscale_sdk.testing.state import JsonObject
 from tailscale_sdk.testing.values import check_choice
@@ -18,13 +21,6 @@ EMPTY_BODY: Final = "unexpected end of JSON input"
 INVALID_HASH: Final = "precondition failed, invalid old hash"
 ONLY_UNTOUCHED: Final = '"ts-default"'
 PREVIEW_TYPES: Final = ("ipport", "user")
-NO_ENGINE: Final = "the embedded tailnet has no policy engine: it cannot {}"
-NEEDS_ENGINE: Final = {
-    "tests": "run the tests of a policy; send it without tests",
-    "sshTests": "run the sshTests of a policy; send it without sshTests",
-    "autoApprovers": "apply autoApprovers; send the policy without them",
-    "preview": "tell which rules of a policy match",
-}
 
 
 @handles("getPolicyFile")
@@ -75,17 +71,25 @@ def set_policy(call: Call) -> Answer:
     """Replace the policy, byte for byte as it came, if the condition holds and nothing is wrong with it."""
     _check_condition(call)
     policy = _read_policy(call)
-    if breaks_service(policy):
-        raise Refusal(500, "internal server error")
-    problem = find_problem(policy)
-    if problem:
-        raise Refusal(400, problem)
-    _require_engine(missing_engine(policy))
+    report = policy_engine.test_report(call.tailnet, policy)
+    if not report.ok:
+        answer = report.to_dict()
+        raise Refusal(400, answer["message"], answer["data"])
     old = call.tailnet.policy_text
     call.tailnet.policy_text = call.body.decode("utf-8")
     target = {**call.tailnet.target(), "property": "ACL"}
     call.tailnet.record(call, action="UPDATE", target=target, old=old, new=call.tailnet.policy_text)
+    _approve_routes(call, policy)
     return _stored(call)
+
+
+def _approve_routes(call: Call, policy: Policy) -> None:
+    """Approve what the new policy approves by itself: it does so for routes advertised long ago too."""
+    for device, routes in policy_engine.newly_approved(call.tailnet, policy):
+        old = device.get("enabledRoutes")
+        device["enabledRoutes"] = [*(old or []), *routes]
+        target = node_target(device, "ALLOWED_IPS")
+        call.tailnet.record(call, action="UPDATE", target=target, old=old, new=list(device["enabledRoutes"]))
 
 
 def _check_condition(call: Call) -> None:
@@ -101,43 +105,45 @@ def _check_condition(call: Call) -> None:
         raise Refusal(412, INVALID_HASH)
 
 
-def _read_policy(call: Call) -> JsonObject:
-    policy = _read_hujson(call)
-    if not isinstance(policy, dict):
-        raise Refusal(400, "the policy must be an object")
-    return policy
-
-
-def _read_hujson(call: Call) -> Any:
+def _read_policy(call: Call) -> Policy:
     if not call.body.strip():
         raise Refusal(400, EMPTY_BODY)
-    try:
-        return hujson.parse(call.body).data()
-    except HuJSONError as error:
-        raise Refusal(400, f"the policy is not HuJSON: {error}") from None
-
-
-def _require_engine(part: str | None) -> None:
-    if part:
-        raise Refusal(501, NO_ENGINE.format(NEEDS_ENGINE[part]))
+    return policy_engine.read(call.body)
 
 
 @handles("validateAndTestPolicyFile")
 def validate_policy(call: Call) -> JsonObject:
     """Check a policy, or run tests against the stored one; a bad policy is told of with status 200."""
-    content = _read_hujson(call)
-    if isinstance(content, list):
-        for index, test in enumerate(content):
-            _check_test(index, test)
-        _require_engine("tests" if content else None)
-        return {}
-    if not isinstance(content, dict):
+    if not call.body.strip():
+        raise Refusal(400, EMPTY_BODY)
+    tests = _given_tests(call)
+    try:
+        policy = _with_tests(call, tests) if tests is not None else policy_engine.read(call.body)
+    except Refusal as refusal:
+        if refusal.status != 400 or tests is not None:
+            raise
+        return {"message": refusal.message}
+    report = policy_engine.test_report(call.tailnet, policy)
+    return {} if report.ok else report.to_dict()
+
+
+def _given_tests(call: Call) -> list[Any] | None:
+    """Return the tests of a body that is an array, None for one that is a policy."""
+    try:
+        content = hujson.parse(call.body).data()
+    except HuJSONError as error:
+        raise Refusal(400, f"the policy is not HuJSON: {error}") from None
+    if not isinstance(content, list | dict):
         raise Refusal(400, "send a policy as an object, or tests as an array")
-    problem = find_problem(content)
-    if problem:
-        return {"message": problem}
-    _require_engine(missing_engine(content))
-    return {}
+    for index, test in enumerate(content) if isinstance(content, list) else ():
+        _check_test(index, test)
+    return content if isinstance(content, list) else None
+
+
+def _with_tests(call: Call, tests: list[Any]) -> Policy:
+    """Return the stored policy with these tests instead of its own."""
+    stored = hujson.parse(call.tailnet.policy_text).data()
+    return policy_engine.read(json.dumps({**stored, "tests": tests, "sshTests": []}))
 
 
 def _check_test(index: int, test: Any) -> None:
@@ -150,15 +156,12 @@ def _check_test(index: int, test: Any) -> None:
 
 @handles("previewRuleMatches")
 def preview_rules(call: Call) -> JsonObject:
-    """Tell that no rule matches where the policy has none; more takes a policy engine."""
+    """Tell which rules of the policy in the body are about a user or an address; nothing is stored."""
     kind = check_choice(call.argument("type") or "", PREVIEW_TYPES, "type")
     preview_for = call.argument("previewFor")
     if not preview_for:
         raise Refusal(400, "previewFor is missing: the login name of a user, or an address and port")
-    policy = _read_policy(call)
-    problem = find_problem(policy)
-    if problem:
-        raise Refusal(400, problem)
-    if policy.get("acls") or policy.get("grants"):
-        _require_engine("preview")
-    return {"matches": [], "type": kind, "previewFor": preview_for}
+    found = policy_engine.matches(call.tailnet, _read_policy(call), kind, preview_for)
+    postures = list(dict.fromkeys(name for match in found for name in match.postures))
+    answer = {"matches": [match.to_dict() for match in found], "type": kind, "previewFor": preview_for}
+    return {**answer, "postures": postures} if postures else answer
