@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SPEC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo test check format lint types imports generate generate-check regenerate record bench budgets mutation package conformance judges redis docs-check lock clean soak soak-short
+.PHONY: help bootstrap demo test check format lint types imports generate generate-check regenerate record bench budgets mutation package conformance judges redis page docs-check lock clean soak soak-short
 
 help: ## show the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ demo: $(STAMP) ## see the MCP server at work on an embedded tailnet
 test: $(STAMP) ## run the whole test suite, offline
 	@$(BIN)/python scripts/run_tests.py
 
-check: $(STAMP) format lint types imports generate-check package conformance judges redis soak-short budgets ## all that CI runs besides the suite
+check: $(STAMP) format lint types imports generate-check package conformance judges redis page soak-short budgets ## all that CI runs besides the suite
 
 format: $(STAMP) ## is the code formatted
 	$(BIN)/ruff format --check .
@@ -81,6 +81,9 @@ judges: $(STAMP) ## others judge the MCP server: conformance suite, Inspector, T
 
 redis: $(STAMP) ## the plan store against a real Redis
 	@$(BIN)/python scripts/check_redis.py
+
+page: $(STAMP) ## the page of a policy graph in a headless Chromium
+	@$(BIN)/python scripts/check_page.py
 
 lock: $(STAMP) ## resolve requirements.lock again (needs uv)
 	scripts/lock.sh

@@ -23,6 +23,7 @@ from tailscale_sdk.changes.model import (
     Target,
     Verdict,
 )
+from tailscale_sdk.changes.planning import Remarks
 from tailscale_sdk.changes.records import digest_of_call
 from tailscale_sdk.changes.recovery import OpenChange
 
@@ -41,6 +42,7 @@ __all__ = [
     "Plan",
     "PlannedItem",
     "Protected",
+    "Remarks",
     "Target",
     "Verdict",
     "digest_of_call",

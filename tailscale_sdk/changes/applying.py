@@ -67,7 +67,8 @@ def applying_steps(
     yield Local(
         lambda: context.state.plans.take(plan_id, principal=principal, profile=context.profile, expect=expect)
     )
-    work = Work(context, plan_id, secrets.token_hex(16), principal, tuple(checks))
+    change_id, reason = secrets.token_hex(16), peeked.body.get("reason")
+    work = Work(context, plan_id, change_id, principal, tuple(checks), reason)
     stop_on_error = any(OPERATIONS[item.call.operation_id].effect == "delete" for item in guarded)
     reports: list[ItemReport] = []
     broken: str | None = None
@@ -80,9 +81,8 @@ def applying_steps(
             if all(done.journal is None for done in reports):
                 raise
             # What came before was sent: the caller has to learn of it.
-            reason = f"not sent: {error}"
             report = ItemReport(
-                index, item.call.operation_id, item.target, "failed", reason=reason, error=error
+                index, item.call.operation_id, item.target, "failed", reason=f"not sent: {error}", error=error
             )
             broken = broken or f"not begun: after item {index} this machine could keep nothing more"
         reports.append(report)
@@ -198,7 +198,7 @@ def _keep(work: Work, index: int, item: PlannedItem, entry: int) -> None:
             etag=item.base,
             tailnet=work.context.shelf,
             actor=work.principal,
-            reason=f"before change {work.change_id}",
+            reason=work.reason or f"before change {work.change_id}",
         ).name
     arguments = {name: value for name, value in public_arguments(item.call).items() if name != "policy"}
     after = None if item.after is None else {k: v for k, v in item.after.items() if k != "policy"}

@@ -66,6 +66,7 @@ def _audit(work: Work, item: PlannedItem, report: ItemReport) -> None:
             "outcome": report.outcome,
             "verified": report.verified,
             "requests": work.requests,
+            **({"reason": work.reason} if work.reason else {}),
         }
     )
 

@@ -12,7 +12,7 @@ from tailscale_sdk.changes.applying import Progress, applying_steps
 from tailscale_sdk.changes.guards import Caps, OwnCredential
 from tailscale_sdk.changes.local_state import LocalState
 from tailscale_sdk.changes.model import ChangeReport, Check, Guard, Plan
-from tailscale_sdk.changes.planning import Context, planning_steps
+from tailscale_sdk.changes.planning import NO_REMARKS, Context, Remarks, planning_steps
 from tailscale_sdk.changes.recovery import OpenChange, open_steps, undo_calls
 from tailscale_sdk.client import AsyncTailscale, Tailscale
 
@@ -35,7 +35,7 @@ class _Engine:
         profile: str = DEFAULT_PROFILE,
         guards: Iterable[Guard] = (),
     ) -> None:
-        self.client, self.state = client, state or LocalState()
+        self.client, self.state, self.profile = client, state or LocalState(), profile
         channel: Any = client._channel
         clock = channel.sender.connection.clock
         marks = clock.nonce if channel.options.mark_creation else lambda: None
@@ -53,6 +53,11 @@ class _Engine:
             key_id=client.own_key_id,
         )
 
+    @property
+    def policy_shelf(self) -> str:
+        """Return the name under which versions of this tailnet's policy are kept."""
+        return self._context.shelf
+
     def _planning(
         self,
         calls: Sequence[PreparedCall],
@@ -61,6 +66,7 @@ class _Engine:
         *,
         accept_warnings: bool,
         undoes: str | None = None,
+        remarks: Remarks = NO_REMARKS,
     ) -> Steps[Plan]:
         return planning_steps(
             self._context,
@@ -69,6 +75,7 @@ class _Engine:
             guards=self._all(guards),
             undoes=undoes,
             accept_warnings=accept_warnings,
+            remarks=remarks,
         )
 
     def _all(self, guards: Iterable[Guard]) -> tuple[Guard, ...]:
@@ -100,7 +107,12 @@ class _Engine:
     def _undoing(self, change_id: str, principal: str | None) -> Steps[Plan]:
         calls = yield from undo_calls(self._context, change_id)
         caps = Caps(max_changes=len(calls))
-        return (yield from self._planning(calls, principal, (caps,), accept_warnings=True, undoes=change_id))
+        remarks = Remarks(reason=f"takes back change {change_id}")
+        return (
+            yield from self._planning(
+                calls, principal, (caps,), accept_warnings=True, undoes=change_id, remarks=remarks
+            )
+        )
 
 
 class Changes(_Engine):
@@ -120,6 +132,7 @@ class Changes(_Engine):
         principal: str | None = None,
         guards: Iterable[Guard] = (),
         accept_warnings: bool = False,
+        remarks: Remarks = NO_REMARKS,
     ) -> Plan:
         """Read the state, show what each call changes, and keep the plan for 15 minutes; nothing is changed.
 
@@ -128,13 +141,15 @@ class Changes(_Engine):
             principal: who makes it; the operating system's user when left out.
             guards: what this plan may not do; ``Caps()`` unless one is given.
             accept_warnings: a policy that the service only warns of may be planned.
+            remarks: reason and risks to keep with it.
 
         Raises:
             ChangeRefusedError: a guard refused the plan.
             PolicyError: the service refuses the policy.
             TailscaleError: the state cannot be read.
         """
-        return run(self._channel, self._planning(calls, principal, guards, accept_warnings=accept_warnings))
+        steps = self._planning(calls, principal, guards, accept_warnings=accept_warnings, remarks=remarks)
+        return run(self._channel, steps)
 
     def apply(
         self,
@@ -193,9 +208,10 @@ class AsyncChanges(_Engine):
         principal: str | None = None,
         guards: Iterable[Guard] = (),
         accept_warnings: bool = False,
+        remarks: Remarks = NO_REMARKS,
     ) -> Plan:
         """Make a plan, as ``Changes.plan`` does."""
-        steps = self._planning(calls, principal, guards, accept_warnings=accept_warnings)
+        steps = self._planning(calls, principal, guards, accept_warnings=accept_warnings, remarks=remarks)
         return await run_async(self._channel, steps)
 
     async def apply(

@@ -100,6 +100,7 @@ class Plan:
         digest: SHA-256 of the canonical arguments of all calls.
         items: what is sent, in order; skipped items stay in it with their reason.
         undoes: id of the change this one takes back.
+        reason: why it is made, in the words of who makes it; kept with what is replaced and in the audit trail.
     """
 
     id: str
@@ -112,6 +113,7 @@ class Plan:
     digest: str
     items: tuple[PlannedItem, ...]
     undoes: str | None = None
+    reason: str | None = None
 
     @property
     def due(self) -> tuple[PlannedItem, ...]:

@@ -34,6 +34,24 @@ PLAN_LIFETIME = timedelta(minutes=15)
 
 
 @frozen
+class Remarks:
+    """Hold what a caller adds to a plan.
+
+    Attributes:
+        reason: why it is made.
+        risks: what to think of before doing it, beside what the engine knows.
+        digest: hash of the arguments the calls were worked out from, in place of that of the calls.
+    """
+
+    reason: str | None = None
+    risks: tuple[str, ...] = ()
+    digest: str | None = None
+
+
+NO_REMARKS = Remarks()
+
+
+@frozen
 class Context:
     """Hold what plans are made and applied with.
 
@@ -212,6 +230,7 @@ def planning_steps(
     guards: Iterable[Guard],
     undoes: str | None = None,
     accept_warnings: bool = False,
+    remarks: Remarks = NO_REMARKS,
 ) -> Steps[Plan]:
     """Return the steps that make and keep a plan; they send nothing but reads.
 
@@ -222,6 +241,7 @@ def planning_steps(
         guards: what it may not do.
         undoes: id of the change it takes back.
         accept_warnings: a policy that the service only warns of may be planned.
+        remarks: what the caller adds to it.
 
     Raises:
         ValueError: there is no call, or one that changes nothing.
@@ -235,7 +255,8 @@ def planning_steps(
     items: list[PlannedItem] = []
     for call in calls:
         try:
-            items.append((yield from plan_item(context, call, accept_warnings=accept_warnings)))
+            item = yield from plan_item(context, call, accept_warnings=accept_warnings)
+            items.append(evolve(item, risk=(*item.risk, *remarks.risks)))
         except TailscaleError as error:
             if len(calls) == 1:
                 raise
@@ -250,9 +271,11 @@ def planning_steps(
         principal=principal,
         created=created,
         expires=created + PLAN_LIFETIME,
-        digest=digest_of_calls([(call.operation_id, call.tailnet, public_arguments(call)) for call in calls]),
+        digest=remarks.digest
+        or digest_of_calls([(call.operation_id, call.tailnet, public_arguments(call)) for call in calls]),
         items=guarded,
         undoes=undoes,
+        reason=remarks.reason,
     )
     yield Local(lambda: context.state.plans.put(_record(plan)))
     return plan

@@ -47,6 +47,7 @@ def to_record(plan: Plan) -> dict[str, Any]:
     return {
         "kind": plan.kind,
         "undoes": plan.undoes,
+        "reason": plan.reason,
         "created": plan.created.isoformat(),
         "items": [_item_record(plan.id, item) for item in plan.items],
     }

@@ -23,6 +23,7 @@ class Work:
     change_id: str
     principal: str
     checks: tuple[Check, ...]
+    reason: str | None = None
     requests: int = 0
 
     @property

@@ -58,7 +58,7 @@ HOST_ADDRESSES = (
     "2001:db8::8",
 )
 # The last is outside what `*` means.
-IPV4_ADDRESSES = tuple(f"100.64.0.{number}" for number in range(1, 7)) + ("100.115.92.7",)
+IPV4_ADDRESSES = (*(f"100.64.0.{number}" for number in range(1, 7)), "100.115.92.7")
 IPV6_ADDRESSES = tuple(f"fd7a:115c:a1e0::{number}" for number in range(1, 8))
 PORTS = ("22", "80", "443", "22-80", "80-443", "1-1023", "*")
 PROBED_PORTS = (22, 50, 80, 443, 8080)

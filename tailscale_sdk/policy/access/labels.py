@@ -80,11 +80,11 @@ class Naming:
         if bits and bits == self._everything:
             return Named(("every device",), bits.bit_count())
         for name, selected in self._selectors:
-            if left and selected & left and not selected & ~bits:
-                # A selector that adds little beside others says less than what is left of it.
-                if (selected & left).bit_count() * 2 >= selected.bit_count():
-                    names.append(name)
-                    left &= ~selected
+            # A selector that adds little beside others says less than what is left of it.
+            adds = (selected & left).bit_count() * 2 >= selected.bit_count() if left else False
+            if adds and selected and not selected & ~bits:
+                names.append(name)
+                left &= ~selected
         names += [self._label(number) for number in members(left)]
         return Named(tuple(names), bits.bit_count())
 

@@ -1,0 +1,181 @@
+"""The parts of a tailnet's state, each with the calls that read it; written once for both kinds of client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from attrs import frozen
+
+from tailscale_sdk.client import AsyncTailscale, Tailscale
+from tailscale_sdk.errors import APIStatusError, TailscaleError
+
+READ = "read"
+"""What coverage says of a part that was read completely."""
+
+_LISTED = ("users", "keys", "webhooks", "services", "posture_integrations", "oauth_apps", "user_invites")
+_SINGLE = ("settings", "contacts")
+_LOG_TYPES = ("configuration", "network")
+
+Call = Callable[[Any], Any]
+"""One call of a client, whichever kind it is; of an asynchronous one it returns what is to be awaited."""
+
+
+@frozen
+class Part:
+    """Hold what was read of one part.
+
+    Attributes:
+        content: keys of the snapshot.
+        reason: ``read``, or why something of it is missing.
+    """
+
+    content: Mapping[str, Any]
+    reason: str = READ
+
+
+Calls = Generator[Call, Any, Part]
+
+
+def _devices() -> Calls:
+    devices = yield lambda client: client.devices.list(fields="all")
+    return Part({"devices": [device.to_dict() for device in devices]})
+
+
+def _listed(name: str) -> Calls:
+    found = yield lambda client: getattr(client, name).list()
+    return Part({name: [item.to_dict() for item in found]})
+
+
+def _single(name: str) -> Calls:
+    found = yield lambda client: getattr(client, name).get()
+    return Part({name: found.to_dict()})
+
+
+def _policy() -> Calls:
+    document = yield lambda client: client.policy.get()
+    return Part({"policy": document.text, "policy_etag": document.etag})
+
+
+def _dns() -> Calls:
+    nameservers = yield lambda client: client.dns.get_nameservers()
+    search_paths = yield lambda client: client.dns.get_search_paths()
+    split = yield lambda client: client.dns.get_split_dns()
+    preferences = yield lambda client: client.dns.get_preferences()
+    found = {
+        "nameservers": nameservers,
+        "searchPaths": search_paths,
+        "splitDns": split.to_dict(),
+        "preferences": preferences.to_dict(),
+    }
+    return Part({"dns": found})
+
+
+def _stream_of(log_type: str) -> Call:
+    return lambda client: client.logging.get_stream(log_type)
+
+
+def _attributes_of(node_id: str) -> Call:
+    return lambda client: client.devices.get_attributes(node_id)
+
+
+def _log_streams() -> Calls:
+    streams: dict[str, Any] = {}
+    reason = READ
+    for log_type in _LOG_TYPES:
+        try:
+            found = yield _stream_of(log_type)
+            streams[log_type] = found.to_dict()
+        except TailscaleError as error:
+            if not (isinstance(error, APIStatusError) and error.status == 404):
+                reason = reason_of(error)
+    return Part({"log_streams": streams}, reason)
+
+
+def attributes(node_ids: Collection[str]) -> Calls:
+    """Read posture attributes device by device; the first refusal for lack of rights ends it.
+
+    Args:
+        node_ids: of the devices to ask about.
+    """
+    found: dict[str, Any] = {}
+    reason = READ
+    for node_id in node_ids:
+        try:
+            answer = yield _attributes_of(node_id)
+            found[node_id] = answer.to_dict()
+        except TailscaleError as error:
+            reason = reason_of(error)
+            if not isinstance(error, APIStatusError) or error.status in {401, 403}:
+                break
+    return Part({"attributes": found}, reason)
+
+
+PARTS: Mapping[str, Callable[[], Calls]] = {
+    "devices": _devices,
+    **{name: partial(_listed, name) for name in _LISTED},
+    **{name: partial(_single, name) for name in _SINGLE},
+    "dns": _dns,
+    "policy": _policy,
+    "log_streams": _log_streams,
+}
+"""What is read of a tailnet as a whole, by the name that coverage gives it."""
+
+
+def node_ids(part: Part) -> list[str]:
+    """Return the ids of the devices that were read."""
+    return [device["nodeId"] for device in part.content["devices"] if device.get("nodeId")]
+
+
+def reason_of(error: TailscaleError) -> str:
+    """Say for the coverage why a part is missing."""
+    return f"{type(error).__name__}: {error}"
+
+
+def read(client: Tailscale, calls: Calls) -> Part:
+    """Read a part with a synchronous client.
+
+    Raises:
+        TailscaleError: it cannot be read.
+    """
+    answer, problem = None, None
+    while True:
+        try:
+            call = calls.throw(problem) if problem is not None else calls.send(answer)
+        except StopIteration as done:
+            part: Part = done.value
+            return part
+        answer, problem = None, None
+        try:
+            answer = call(client)
+        except TailscaleError as error:
+            problem = error
+
+
+async def read_async(client: AsyncTailscale, calls: Calls) -> Part:
+    """Read a part with an asynchronous client, as ``read`` does."""
+    answer, problem = None, None
+    while True:
+        try:
+            call = calls.throw(problem) if problem is not None else calls.send(answer)
+        except StopIteration as done:
+            part: Part = done.value
+            return part
+        answer, problem = None, None
+        try:
+            answer = await call(client)
+        except TailscaleError as error:
+            problem = error
+
+
+def joined(parts: Mapping[str, Part | TailscaleError]) -> Iterator[tuple[str, Any]]:
+    """Walk the keys of a snapshot that some parts make, with the coverage at the end."""
+    coverage: dict[str, str] = {}
+    for name, part in parts.items():
+        if isinstance(part, TailscaleError):
+            coverage[name] = reason_of(part)
+            continue
+        coverage[name] = part.reason
+        yield from ((key, value) for key, value in part.content.items() if value is not None)
+    yield "coverage", coverage

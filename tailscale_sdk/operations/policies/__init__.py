@@ -1,0 +1,40 @@
+"""Change the policy in one transaction: plan, apply, verify, roll back; the only way policy text is written.
+
+```
+plan_change(client, edits=[AddMember("group:dev", "eve@example.com")], ...)   reads, judges, keeps a plan
+apply_change(client, plan_id=plan.plan.id, ...)                                writes, verifies, rolls back
+plan_rollback(client, version="previous", ...)                                 the same for a kept version
+```
+"""
+
+from tailscale_sdk.operations.policies.applying import Conflict, PolicyReport, Probe, apply_change
+from tailscale_sdk.operations.policies.history import Drift, HistoryEntry, drift, find_version, history
+from tailscale_sdk.operations.policies.judgement import Judgement, judge
+from tailscale_sdk.operations.policies.lockouts import Lockout, Stakes, find_lockouts
+from tailscale_sdk.operations.policies.planning import (
+    PolicyPlan,
+    Safeguards,
+    plan_change,
+    plan_rollback,
+)
+
+__all__ = [
+    "Conflict",
+    "Drift",
+    "HistoryEntry",
+    "Judgement",
+    "Lockout",
+    "PolicyPlan",
+    "PolicyReport",
+    "Probe",
+    "Safeguards",
+    "Stakes",
+    "apply_change",
+    "drift",
+    "find_lockouts",
+    "find_version",
+    "history",
+    "judge",
+    "plan_change",
+    "plan_rollback",
+]

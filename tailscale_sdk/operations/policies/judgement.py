@@ -1,0 +1,116 @@
+"""What a new policy means for a tailnet: access gained and lost, risks, lock-outs, tests."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, Final
+
+from attrs import evolve, frozen
+
+from tailscale_sdk.errors import ChangeRefusedError, HuJSONError, PolicyError
+from tailscale_sdk.operations.policies.lockouts import Lockout, Stakes, find_lockouts
+from tailscale_sdk.policy.compile import compile_together
+from tailscale_sdk.policy.diff import AccessDiff, Risk, diff_access, risks_of
+from tailscale_sdk.policy.language import read_policy
+from tailscale_sdk.policy.tailnet import Tailnet
+
+_DIFF_LINES: Final = 200
+
+
+@frozen
+class Judgement:
+    """Hold what a new policy means.
+
+    Attributes:
+        access: what is gained and lost; None where the stored policy cannot be read, so that it is not known.
+        risks: marks, the worst first.
+        lockouts: what it takes away that it should not.
+        text: the textual difference, as lines.
+    """
+
+    access: AccessDiff | None
+    risks: tuple[Risk, ...]
+    lockouts: tuple[Lockout, ...]
+    text: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON data."""
+        return {
+            "access": self.access.to_dict() if self.access is not None else None,
+            "risks": [risk.to_dict() for risk in self.risks],
+            "lockouts": [lockout.to_dict() for lockout in self.lockouts],
+            "text": list(self.text),
+        }
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Return what a person must read before saying yes."""
+        worst = [f"{risk.level} risk: {risk.text}" for risk in self.risks]
+        overridden = [f"overridden lock-out {lockout.name}: {lockout.text}" for lockout in self.lockouts]
+        access = (
+            self.access.summary if self.access is not None else "unknown, the stored policy cannot be read"
+        )
+        return (f"access: {access}", *overridden, *worst)
+
+    def with_lockouts(self, more: Iterable[Lockout]) -> Judgement:
+        """Return it with further lock-outs."""
+        return evolve(self, lockouts=(*self.lockouts, *more))
+
+    def refuse_lockouts(self, override: Iterable[str]) -> None:
+        """Refuse what locks somebody out, unless it is overridden by name.
+
+        Args:
+            override: names of lock-outs that are accepted.
+
+        Raises:
+            ChangeRefusedError: the text says who loses what, and what to name.
+        """
+        accepted = set(override)
+        left = [lockout for lockout in self.lockouts if lockout.name not in accepted]
+        if left:
+            reasons = "; ".join(lockout.text for lockout in left)
+            names = ", ".join(dict.fromkeys(lockout.name for lockout in left))
+            raise ChangeRefusedError(f"{reasons}. Where that is meant, name it in override: {names}")
+
+
+def judge(
+    old: str, new: str, tailnet: Tailnet, *, stakes: Stakes | None = None, protect: Iterable[str] = ()
+) -> Judgement:
+    """Judge a new policy offline.
+
+    Args:
+        old: the text that is stored.
+        new: the text that would be.
+        tailnet: the tailnet as it is.
+        stakes: what must not be lost.
+        protect: tags whose devices count as critical.
+
+    Raises:
+        HuJSONError, PolicyError: the control plane would refuse the new policy.
+    """
+    after = read_policy(new)
+    text = text_difference(old, new)
+    try:
+        before = read_policy(old)
+    except (HuJSONError, PolicyError):
+        # A policy that nobody can read must be replaceable all the same.
+        return Judgement(None, (), (), text)
+    compiled_before, compiled_after = compile_together([(before, tailnet), (after, tailnet)])
+    access = diff_access(compiled_before, compiled_after)
+    stakes = stakes or Stakes(critical=frozenset(protect))
+    return Judgement(
+        access=access,
+        risks=tuple(risks_of(access, protected=protect)),
+        lockouts=tuple(find_lockouts(compiled_before, compiled_after, stakes)),
+        text=text,
+    )
+
+
+def text_difference(old: str, new: str, *, names: tuple[str, str] = ("stored", "new")) -> tuple[str, ...]:
+    """Return the difference of two texts as lines of a unified diff, at most 200 of them."""
+    lines = list(
+        difflib.unified_diff(old.splitlines(), new.splitlines(), names[0], names[1], lineterm="", n=2)
+    )
+    left = len(lines) - _DIFF_LINES
+    return (*lines[:_DIFF_LINES], *([f"… {left} more lines"] if left > 0 else []))

@@ -1,0 +1,230 @@
+"""Plan a change of the policy: edit, judge, refuse what locks out, and keep a plan that can be applied once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import field, frozen
+
+from tailscale_sdk.calls.policy_file import PolicyDocument
+from tailscale_sdk.changes import AsyncChanges, Plan, Remarks
+from tailscale_sdk.changes.applying import Progress
+from tailscale_sdk.client import AsyncTailscale
+from tailscale_sdk.errors import (
+    ChangeRefusedError,
+    NotFoundError,
+    PermissionDeniedError,
+    PolicyError,
+)
+from tailscale_sdk.operations.policies.history import find_version, last_applied
+from tailscale_sdk.operations.policies.judgement import Judgement, judge
+from tailscale_sdk.operations.policies.lockouts import Lockout, Stakes
+from tailscale_sdk.operations.snapshots import SnapshotSource
+from tailscale_sdk.policy.edits import Edit, edited
+from tailscale_sdk.policy.tailnet import read_tailnet
+
+OUTSIDE_EDIT = "outside-edit"
+
+
+@frozen
+class PolicyPlan:
+    """Hold a change of the policy that can be applied once.
+
+    Attributes:
+        plan: the engine's; its id is what ``apply_change`` takes.
+        judgement: access gained and lost, risks, lock-outs that were overridden, the textual difference.
+        base: version tag of the stored policy that it replaces.
+        sha256: hash of the bytes that will be sent.
+        reason: why, in the words of who makes it.
+    """
+
+    plan: Plan
+    judgement: Judgement
+    base: str
+    sha256: str
+    reason: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what it means as JSON data."""
+        return {
+            "base": self.base,
+            "sha256": self.sha256,
+            **({"reason": self.reason} if self.reason else {}),
+            **self.judgement.to_dict(),
+        }
+
+
+def _names(given: Iterable[str]) -> frozenset[str]:
+    return frozenset(given)
+
+
+@frozen
+class Safeguards:
+    """Hold what a caller accepts, and what must not be lost.
+
+    Attributes:
+        override: lock-outs that are accepted, each by its name.
+        accept_warnings: a policy that the service only warns of may be planned.
+        protect: tags whose devices count as critical.
+        stakes: addresses of caller and server; the credentials are read.
+    """
+
+    override: frozenset[str] = field(default=frozenset(), converter=_names)
+    accept_warnings: bool = False
+    protect: frozenset[str] = field(default=frozenset(), converter=_names)
+    stakes: Stakes = field(factory=Stakes)
+
+
+async def plan_change(
+    client: AsyncTailscale,
+    *,
+    now: datetime,
+    progress: Progress,
+    edits: Sequence[Edit] = (),
+    text: str | None = None,
+    reason: str | None = None,
+    safeguards: Safeguards | None = None,
+    changes: AsyncChanges | None = None,
+    principal: str | None = None,
+    digest: str | None = None,
+    snapshots: SnapshotSource | None = None,
+) -> PolicyPlan:
+    """Plan a change of the policy; only reads are sent, and the service judges the very bytes.
+
+    Args:
+        client: reads policy, devices and users, and has the policy validated.
+        now: moment of planning, with a zone.
+        progress: told of steps done and steps in all.
+        edits: what to change in the stored text; every other byte stays.
+        text: a whole new text in place of edits.
+        reason: why, kept with the version that is replaced and in the audit trail.
+        safeguards: what is accepted, and what must not be lost.
+        changes: engine to plan with; one over the platform's state directory when left out.
+        principal: who plans; the operating system's user when left out.
+        digest: hash of the caller's arguments that the plan is bound to.
+        snapshots: where reads are shared.
+
+    Raises:
+        ChangeRefusedError: nothing would change, or somebody would be locked out; the text says what to name.
+        HuJSONError, PolicyError: the control plane would refuse the new policy, or warns of it.
+        PreconditionFailedError: somebody changed the policy while it was planned.
+        TailscaleError: the tailnet cannot be read.
+
+    Scope: ``policy_file``, ``devices:core:read``; ``users:read`` and the reading of keys where they are granted.
+    """
+    guarded = safeguards or Safeguards()
+    engine = changes or AsyncChanges(client)
+    stored = await client.policy.get()
+    if not stored.etag:
+        raise PolicyError("the service sent no ETag with the policy: a write could not be guarded")
+    new = edited(stored.text, edits) if text is None else text
+    if new == stored.text:
+        raise ChangeRefusedError("the policy says this already: nothing would change")
+    progress(1, 4)
+    judgement = await _judge(client, stored, new, guarded, snapshots or SnapshotSource(client))
+    outside = _outside_edit(engine, stored) if text is not None else ()
+    judgement = judgement.with_lockouts(outside)
+    judgement.refuse_lockouts(guarded.override)
+    progress(3, 4)
+    plan = await engine.plan(
+        [client.prepare("setPolicyFile", policy=new, if_match=stored.etag)],
+        principal=principal,
+        accept_warnings=guarded.accept_warnings,
+        remarks=Remarks(reason, judgement.sentences, digest),
+    )
+    progress(4, 4)
+    sent = hashlib.sha256(new.encode("utf-8", "surrogatepass")).hexdigest()
+    return PolicyPlan(plan, judgement, stored.etag, sent, reason)
+
+
+async def plan_rollback(
+    client: AsyncTailscale,
+    *,
+    now: datetime,
+    progress: Progress,
+    version: str = "previous",
+    reason: str | None = None,
+    safeguards: Safeguards | None = None,
+    changes: AsyncChanges | None = None,
+    principal: str | None = None,
+    digest: str | None = None,
+    snapshots: SnapshotSource | None = None,
+) -> PolicyPlan:
+    """Plan to put a kept version of the policy back; it is a change like any other, with the same checks.
+
+    Args:
+        client: as for ``plan_change``.
+        now: moment of planning, with a zone.
+        progress: told of steps done and steps in all.
+        version: ``previous``, or the beginning of a version's name, hash or ETag, as ``history`` lists them.
+        reason: why; it says which version is put back when left out.
+        safeguards: as for ``plan_change``.
+        changes: engine whose kept versions are meant.
+        principal: who plans.
+        digest: hash of the caller's arguments.
+        snapshots: where reads are shared.
+
+    Raises:
+        StateError: no such version is kept, or it cannot be read.
+        TailscaleError: as ``plan_change`` does.
+
+    Scope: as ``plan_change``.
+    """
+    engine = changes or AsyncChanges(client)
+    kept = find_version(engine, version)
+    guarded = safeguards or Safeguards()
+    # Going back to what was there is no edit from outside, whatever is there now.
+    guarded = Safeguards(
+        guarded.override | {OUTSIDE_EDIT}, guarded.accept_warnings, guarded.protect, guarded.stakes
+    )
+    return await plan_change(
+        client,
+        now=now,
+        progress=progress,
+        text=kept.text,
+        reason=reason or f"back to the version {kept.version.name}",
+        safeguards=guarded,
+        changes=engine,
+        principal=principal,
+        digest=digest,
+        snapshots=snapshots,
+    )
+
+
+async def _judge(
+    client: AsyncTailscale, stored: PolicyDocument, new: str, guarded: Safeguards, reads: SnapshotSource
+) -> Judgement:
+    snapshot = await reads.access(policy=stored.text)
+    given = guarded.stakes
+    stakes = Stakes(
+        caller=given.caller,
+        server=given.server,
+        critical=given.critical | guarded.protect,
+        credentials=given.credentials or await _credentials(client),
+    )
+    return judge(stored.text, new, read_tailnet(snapshot), stakes=stakes, protect=sorted(guarded.protect))
+
+
+async def _credentials(client: AsyncTailscale) -> list[dict[str, Any]]:
+    """Read the keys, whose tags need owners; a credential that may not read them plans without."""
+    try:
+        return [key.to_dict() for key in await client.keys.list()]
+    except (PermissionDeniedError, NotFoundError):
+        return []
+
+
+def _outside_edit(engine: AsyncChanges, stored: PolicyDocument) -> Iterable[Lockout]:
+    """Tell of an edit that a whole new text, made without knowing of it, would take back."""
+    applied = last_applied(engine)
+    current = hashlib.sha256(stored.text.encode("utf-8", "surrogatepass")).hexdigest()
+    if applied is not None and applied != current:
+        return (
+            Lockout(
+                OUTSIDE_EDIT,
+                "the stored policy is not the one that was applied from here last: somebody edited it elsewhere",
+            ),
+        )
+    return ()
