@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from codegen.catalog_schemas import answer_of, has_path, parameters_of, served_schema
+from codegen.curation import EFFECTS, check_example, check_words, example_of, read_maps
 from codegen.document import operations
+from codegen.workflows import compile_transaction, compile_workflows
 from mcp_adapter.schema import RESERVED, SchemaConflict, merge_parameters
 
-SUMMARY_LIMIT = 60
-EFFECTS = ("read", "write", "delete")
 DERIVED = {"short_name": "name", "ipv4": "addresses", "owner": "user", "seen": "lastSeen"}
 """Columns the server derives, each with the field it is made from."""
 
@@ -25,19 +24,24 @@ _DOMAIN_ORDER = (
 _FILE_KEYS = {"domain", "title", "about", "about_write", "about_delete", "params", "op"}
 _OPERATION_KEYS = {
     "summary", "columns", "untrusted", "secret_out", "shown", "once", "confirm", "paginate", "hide", "params", "example",
-    "widen", "exactly_one",
+    "widen", "exactly_one", "transaction",
 }  # fmt: skip
-_MARKUP = re.compile(r"[^\x20-\x7e]|[*_`#<>]{2}|https?://")
+
+_SDK = Path(__file__).resolve().parent.parent / "tailscale_sdk"
 
 Entry = dict[str, Any]
 
 
-def compile_catalog(document: dict[str, Any], maps_dir: Path) -> tuple[bytes, list[str]]:
+def compile_catalog(
+    document: dict[str, Any], maps_dir: Path, package: Path = _SDK
+) -> tuple[bytes, list[str]]:
     """Compile the catalog.
 
     Args:
         document: the API description.
-        maps_dir: folder with one TOML file per domain and ``excluded.toml``.
+        maps_dir: folder with one TOML file per domain, ``excluded.toml``, and one file per workflow tool below
+            ``workflows``.
+        package: folder of the SDK, in whose source the functions of workflows are looked up.
 
     Returns:
         The catalog's bytes, and one line per problem; an operation with a problem of its own is still
@@ -51,7 +55,7 @@ def compile_catalog(document: dict[str, Any], maps_dir: Path) -> tuple[bytes, li
     }
     domains = []
     mapped: dict[tuple[str, str], str] = {}
-    for name, content in _read_maps(maps_dir, problems):
+    for name, content in read_maps(maps_dir, problems):
         domain = content.get("domain", "")
         problems += [f"{name}: unknown key {key}" for key in sorted(set(content) - _FILE_KEYS)]
         entries = []
@@ -63,29 +67,22 @@ def compile_catalog(document: dict[str, Any], maps_dir: Path) -> tuple[bytes, li
                 problems.append(f"{name}: {domain}.{method} is no operation of the API description")
             else:
                 mapped[key] = name
-                found = [*_check_words(curated), *_check_keys(curated)]
+                found = [*check_words(curated), *_check_keys(curated)]
                 problems += [f"{name}: {domain}.{method}: {problem}" for problem in found]
-                entry, faults = _entry(document, described[key], curated, content.get("params", {}))
+                entry, faults = _entry(document, described[key], curated, content.get("params", {}), package)
                 problems += [f"{name}: {domain}.{method}: {fault}" for fault in faults]
                 entries.append(entry)
         problems += [f"{name}: {problem}" for problem in _check_domain(domain, content, entries)]
         domains.append(_domain(content, entries))
     problems += _check_coverage(document, mapped, _excluded(maps_dir, problems))
     domains.sort(key=lambda item: (_place(item["domain"]), item["domain"]))
-    return (json.dumps({"domains": domains}, indent=1, ensure_ascii=False) + "\n").encode(), problems
+    workflows, faults = compile_workflows(maps_dir / "workflows", package, document, domains)
+    content = {"domains": domains, "workflows": workflows}
+    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode(), [*problems, *faults]
 
 
 def _place(domain: str) -> int:
     return _DOMAIN_ORDER.index(domain) if domain in _DOMAIN_ORDER else len(_DOMAIN_ORDER)
-
-
-def _read_maps(folder: Path, problems: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for path in sorted(folder.glob("*.toml")):
-        if path.name != "excluded.toml":
-            try:
-                yield path.name, tomllib.loads(path.read_text(encoding="utf-8"))
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-                problems.append(f"{path.name}: not TOML: {problem}")
 
 
 def _excluded(folder: Path, problems: list[str]) -> dict[str, str]:
@@ -117,7 +114,11 @@ def _domain(content: Mapping[str, Any], entries: list[Entry]) -> dict[str, Any]:
 
 
 def _entry(
-    document: Mapping[str, Any], endpoint: Any, curated: Mapping[str, Any], shared: Mapping[str, Any]
+    document: Mapping[str, Any],
+    endpoint: Any,
+    curated: Mapping[str, Any],
+    shared: Mapping[str, Any],
+    package: Path,
 ) -> tuple[Entry, list[str]]:
     """Describe one operation: what the description says, then what a person chose."""
     marks = endpoint.node["x-sdk"]
@@ -152,7 +153,7 @@ def _entry(
         "params": params,
         "answer": answer.kind,
         "fields": sorted(answer.fields),
-        "example": curated.get("example", _example(params, shared, curated.get("params", {}))),
+        "example": curated.get("example", example_of(params, shared, curated.get("params", {}))),
     }
     for key in ("columns", "untrusted", "secret_out", "shown", "exactly_one"):
         if key in curated:
@@ -164,8 +165,11 @@ def _entry(
         entry["sort"] = curated["paginate"].get("sort", "")
     if isinstance(change, Mapping) and change["read"] != "none":
         entry["change"] = {"read": change["read"], "fields": change["fields"]}
+    if "transaction" in curated:
+        entry["transaction"], problems = compile_transaction(package, curated["transaction"], params)
+        faults += problems
     faults += _check_paths(entry, answer, curated)
-    faults += _check_example(entry)
+    faults += check_example(entry)
     return entry, faults
 
 
@@ -194,35 +198,6 @@ def _parameter(
     return entry
 
 
-def _example(
-    params: Sequence[Mapping[str, Any]], shared: Mapping[str, Any], own: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Make example arguments of what is required."""
-    chosen = {name: {**shared.get(name, {}), **own.get(name, {})}.get("example") for name in [*shared, *own]}
-    return {p["name"]: _sample(p, chosen.get(p["name"])) for p in params if p["required"]}
-
-
-def _sample(parameter: Mapping[str, Any], chosen: Any) -> Any:
-    schema = parameter["schema"]
-    if chosen is not None:
-        return chosen
-    if "enum" in schema:
-        return schema["enum"][0]
-    if parameter.get("secret"):
-        return "the secret"
-    return {"boolean": True, "integer": 1, "array": [], "object": {}}.get(schema.get("type", ""), "text")
-
-
-def _check_words(curated: Mapping[str, Any]) -> Iterator[str]:
-    summary = curated.get("summary", "")
-    if not summary:
-        yield "needs a summary"
-    if len(summary) > SUMMARY_LIMIT:
-        yield f"the summary has {len(summary)} characters, {SUMMARY_LIMIT} are allowed"
-    if _MARKUP.search(summary) or summary.endswith("."):
-        yield "the summary is plain words: no markup, link, full stop or unusual character"
-
-
 def _check_keys(curated: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"unknown key {key}" for key in sorted(set(curated) - _OPERATION_KEYS))
     yield from (
@@ -245,15 +220,6 @@ def _check_paths(entry: Entry, answer: Any, curated: Mapping[str, Any]) -> Itera
         yield "paginate belongs to the operations that answer a list, and to them only"
     if entry["effect"] == "delete" and entry.get("confirm") == "never":
         yield "confirm may not be never in the delete tier"
-
-
-def _check_example(entry: Entry) -> Iterator[str]:
-    names = {p["name"] for p in entry["params"]}
-    yield from (
-        f"the example has the unknown argument {name}" for name in entry["example"] if name not in names
-    )
-    missing = [p["name"] for p in entry["params"] if p["required"] and p["name"] not in entry["example"]]
-    yield from (f"the example lacks {name}" for name in missing)
 
 
 def _check_domain(domain: str, content: Mapping[str, Any], entries: Sequence[Entry]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -127,8 +127,14 @@ def served_schema(schema: Mapping[str, Any]) -> Schema:
     served = _served(schema)
     parts = [part for part in served.get("anyOf", []) if part.get("type") != "null"]
     if parts and len(parts) < len(served["anyOf"]):
-        served = parts[0] if len(parts) == 1 else {"anyOf": parts}
+        served = _either(parts)
     return served
+
+
+def _either(parts: Sequence[Schema]) -> Schema:
+    """Return a schema that takes any of several, each named once."""
+    different = [part for index, part in enumerate(parts) if part not in parts[:index]]
+    return different[0] if len(different) == 1 else {"anyOf": different}
 
 
 def _served(schema: Mapping[str, Any]) -> Schema:
@@ -144,7 +150,7 @@ def _served(schema: Mapping[str, Any]) -> Schema:
         return (
             {"type": "string"}
             if too_long
-            else {"anyOf": [{"enum": p["enum"]} if "enum" in p else p for p in parts]}
+            else _either([{"enum": p["enum"]} if "enum" in p else p for p in parts])
         )
     if len(schema.get("enum", [])) > ENUM_LIMIT:
         del schema["enum"]

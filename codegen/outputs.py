@@ -42,7 +42,7 @@ def write_outputs(root: Path) -> int:
         GenerationFailed: the description cannot be served; no file is changed.
     """
     files = _files(root)
-    catalog, _ = compile_catalog(load_document(root / DESCRIPTION), root / MAPS)
+    catalog, _ = compile_catalog(load_document(root / DESCRIPTION), root / MAPS, root / PACKAGE)
     write(root / PACKAGE, files)
     (root / CATALOG).write_bytes(catalog)
     record_generation(root, generator=GENERATOR_VERSION, configuration=_settings(), templates=_templates())
@@ -56,7 +56,7 @@ def compare_outputs(root: Path) -> list[str]:
         root: the checkout.
     """
     found = [f"{PACKAGE}/{line.split(' ')[-1]}: {line}" for line in differences(root / PACKAGE, _files(root))]
-    catalog, problems = compile_catalog(load_document(root / DESCRIPTION), root / MAPS)
+    catalog, problems = compile_catalog(load_document(root / DESCRIPTION), root / MAPS, root / PACKAGE)
     found += [f"{MAPS}: {problem}" for problem in problems]
     if not (root / CATALOG).is_file() or (root / CATALOG).read_bytes() != catalog:
         found.append(f"{CATALOG}: stale, run make generate")

@@ -9,9 +9,10 @@ from typing import Any
 
 from attrs import frozen
 
-from mcp_adapter.catalog import Entry
+from mcp_adapter.catalog import Entry, is_listing
 from mcp_adapter.coercion import Mismatch, coerce
 from mcp_adapter.exposure import ToolSpec
+from mcp_adapter.schema import POLICY_TEXTS
 
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 200
@@ -75,7 +76,7 @@ def option_schemas(spec: ToolSpec) -> dict[str, dict[str, Any]]:
 def _option_names(spec: ToolSpec) -> tuple[str, ...]:
     if spec.effect != "read":
         return spec.extra
-    listing = any(entry["answer"] in {"list", "values"} for entry in spec.entries)
+    listing = any(is_listing(entry) for entry in spec.entries)
     return ("detail", "select", *(("limit", "cursor") if listing else ()), *spec.extra)
 
 
@@ -90,7 +91,7 @@ def check_call(spec: ToolSpec, given: Mapping[str, Any]) -> CheckedCall:
         ArgumentError: with what is wrong, what is accepted and an example.
     """
     entry = _entry(spec, given.get("action")) if spec.choosing else spec.entries[0]
-    place = f"{spec.name}.{entry['method']}" if spec.choosing else spec.name
+    place = place_of(spec, entry)
     rest = {
         name: value
         for name, value in given.items()
@@ -132,6 +133,11 @@ def check_call(spec: ToolSpec, given: Mapping[str, Any]) -> CheckedCall:
     )
 
 
+def place_of(spec: ToolSpec, entry: Entry) -> str:
+    """Name the tool, and the action where it has several: errors begin with that."""
+    return f"{spec.name}.{entry['method']}" if spec.choosing else spec.name
+
+
 def _was_given(name: str, rest: Mapping[str, Any], aliases: Mapping[str, str]) -> bool:
     return name in rest or any(aliases.get(original) == name for original in rest)
 
@@ -139,7 +145,7 @@ def _was_given(name: str, rest: Mapping[str, Any], aliases: Mapping[str, str]) -
 def _fits(name: str, entry: Entry) -> bool:
     if name == "reveal":
         return bool(entry.get("once"))
-    return name not in {"limit", "cursor"} or entry["answer"] in {"list", "values"}
+    return name not in {"limit", "cursor"} or is_listing(entry)
 
 
 def _options(values: Mapping[str, Any]) -> Options:
@@ -224,7 +230,7 @@ def _any_text(value: Any, matches: Any) -> bool:
 def within_bounds(arguments: Mapping[str, Any]) -> bool:
     """Tell whether no text is too long and nothing is nested too deeply."""
     waiting: list[tuple[Any, int, int]] = [
-        (value, 1, POLICY_CAP if name == "policy" else TEXT_CAP) for name, value in arguments.items()
+        (value, 1, POLICY_CAP if name in POLICY_TEXTS else TEXT_CAP) for name, value in arguments.items()
     ]
     while waiting:
         item, depth, cap = waiting.pop()

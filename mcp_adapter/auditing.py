@@ -49,7 +49,7 @@ def _line(spec: ToolSpec, call: CheckedCall | None, result: Any, seconds: float)
         "milliseconds": round(seconds * 1000),
     }
     if call is not None:
-        ids = {p["name"] for p in call.entry["params"] if p["in"] == "path"}
+        ids = {p["name"] for p in call.entry["params"] if p["in"] in {"path", "target"}}
         line |= {
             "profile": call.options.tailnet,
             "action": call.entry["method"],

@@ -8,6 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from mcp_adapter.answers import INVALID_REQUEST, PARSE_ERROR, header_values
+from mcp_adapter.schema import POLICY_TEXTS
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_DEPTH = 64
@@ -17,7 +18,6 @@ NO_REQUEST = (
     "the body is one JSON-RPC 2.0 request or notification: jsonrpc, method, params as an object, "
     "and id as a text or an integer"
 )
-_POLICY = "policy"
 
 
 class BadBody(Exception):
@@ -155,6 +155,6 @@ def _check_strings(level: list[Any], request_id: Any) -> None:
     for container in level:
         pairs = container.items() if isinstance(container, dict) else enumerate(container)
         for name, value in pairs:
-            limit = MAX_POLICY_BYTES if name == _POLICY else MAX_STRING_BYTES
+            limit = MAX_POLICY_BYTES if name in POLICY_TEXTS else MAX_STRING_BYTES
             if isinstance(value, str) and len(value) * 4 > limit and len(value.encode()) > limit:
                 raise BadBody(400, f"a text is longer than {limit} bytes", request_id=request_id)

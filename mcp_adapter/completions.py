@@ -83,6 +83,14 @@ async def _tags(runtime: Runtime) -> list[Any]:
     return [tag for device in devices for tag in device.get("tags") or ()]
 
 
+async def _sources(runtime: Runtime) -> list[Any]:
+    return [*await _users(runtime), *await _destinations(runtime)]
+
+
+async def _destinations(runtime: Runtime) -> list[Any]:
+    return [*await _device_names(runtime), *await _tags(runtime)]
+
+
 async def _roles(runtime: Runtime) -> list[Any]:
     return list(_ROLES)
 
@@ -93,4 +101,6 @@ _SOURCES = {
     "user": _users,
     "tag": _tags,
     "role": _roles,
+    "source": _sources,
+    "destination": _destinations,
 }

@@ -110,9 +110,9 @@ async def _rights(client: Any, profile: Profile, catalog: Catalog, found: Diagno
             # Not there, or switched off: that says nothing of rights.
             continue
     granted = None if found.scopes is None else frozenset(found.scopes)
-    for domain in catalog.domains:
-        for entry in domain["operations"]:
-            if profile.exposure.reason_against(domain["domain"], entry) is not None:
+    for group in catalog.tools():
+        for entry in group.entries:
+            if profile.exposure.reason_against(group.domain, entry) is not None:
                 continue
             lack = lacking_scopes(entry, granted) if granted is not None else _refused(entry, refused)
             if lack:

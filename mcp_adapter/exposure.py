@@ -115,12 +115,12 @@ def lacking_scopes(entry: Entry, granted: frozenset[str]) -> str | None:
 
 @frozen
 class ToolSpec:
-    """Describe one tool: its domain, effect and the operations it serves.
+    """Describe one tool: its domain, effect and the actions it serves.
 
     Attributes:
         missing: why each other method of the domain cannot be called here, by method name.
         extra: parameters beside those of the API.
-        choosing: the tool has an ``action`` argument; a granular one serves a single operation.
+        choosing: the tool has an ``action`` argument; without it there is a single action.
         profiles: names the ``tailnet`` argument accepts; none when there is one tailnet only.
     """
 
@@ -164,17 +164,20 @@ def served_tools(
     """
     allowed_by = (exposures,) if isinstance(exposures, Exposure) else tuple(exposures)
     found = []
-    for domain, effect, entries in catalog.tools():
-        name = domain["domain"]
+    for group in catalog.tools():
+        name = group.domain
         allowed = tuple(
-            entry for entry in entries if any(e.reason_against(name, entry) is None for e in allowed_by)
+            entry for entry in group.entries if any(e.reason_against(name, entry) is None for e in allowed_by)
         )
         if not allowed:
             continue
-        missing = _elsewhere(catalog, allowed_by[0], name, allowed)
-        extra = _extra_of(effect, allowed, reveal=reveal)
-        tool = ToolSpec(f"{name}_{effect}", name, effect, domain["about"][effect], allowed, missing, extra)
-        found += _by_operation(tool, reveal=reveal) if surface == "granular" else [tool]
+        missing = _elsewhere(catalog, allowed_by[0], name, allowed) if group.choosing else {}
+        extra = _extra_of(group.effect, allowed, reveal=reveal)
+        tool = ToolSpec(
+            group.name, name, group.effect, group.about, allowed, missing, extra, choosing=group.choosing
+        )
+        granular = surface == "granular" and group.choosing
+        found += _by_operation(tool, reveal=reveal) if granular else [tool]
     return [evolve(spec, profiles=profiles) for spec in found]
 
 
@@ -183,6 +186,7 @@ def _by_operation(tool: ToolSpec, *, reveal: bool) -> list[ToolSpec]:
         evolve(
             tool,
             name=f"{tool.domain}_{entry['method']}",
+            about=f"{tool.domain}: {entry['summary']}",
             entries=(entry,),
             missing={},
             extra=_extra_of(tool.effect, (entry,), reveal=reveal),
@@ -193,7 +197,7 @@ def _by_operation(tool: ToolSpec, *, reveal: bool) -> list[ToolSpec]:
 
 
 def all_tools(catalog: Catalog) -> list[ToolSpec]:
-    """Describe every tool of the API with every parameter it can have."""
+    """Describe every tool with every parameter it can have."""
     return served_tools(catalog, Exposure(write=EVERY, delete=EVERY))
 
 
@@ -209,11 +213,10 @@ def _elsewhere(catalog: Catalog, exposure: Exposure, domain: str, here: Sequence
 
 def explain_absent(catalog: Catalog, exposure: Exposure, tool: str) -> str:
     """Say of a tool that is not registered what would make it so."""
-    for domain, effect, entries in catalog.tools():
-        name = domain["domain"]
-        for entry in entries:
-            if tool in {f"{name}_{effect}", f"{name}_{entry['method']}"}:
-                reason = exposure.reason_against(name, entry) or f"Use tool {entry['tool']}."
+    for group in catalog.tools():
+        for entry in group.entries:
+            if tool in {group.name, f"{group.domain}_{entry['method']}"}:
+                reason = exposure.reason_against(group.domain, entry) or f"Use tool {entry['tool']}."
                 return f"Unknown tool {tool}. {reason}".strip()
     return "Unknown tool. Call tools/list for the tools of this server."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcp_adapter.catalog import Catalog, Entry
+from mcp_adapter.catalog import Catalog, Entry, domain_of, is_workflow
 from tailscale_sdk.errors import (
     APIConnectionError,
     APIStatusError,
@@ -15,6 +15,7 @@ from tailscale_sdk.errors import (
     ConfigurationError,
     ConflictError,
     DecodeError,
+    HuJSONError,
     NotFoundError,
     OutcomeUnknownError,
     PermissionDeniedError,
@@ -51,6 +52,7 @@ _CODES: tuple[tuple[type[TailscaleError], str], ...] = (
     (ChangeRefusedError, "refused"),
     (StateError, "state"),
     (PolicyError, "policy"),
+    (HuJSONError, "policy"),
     (ConfigurationError, "configuration"),
     (TailscaleError, "error"),
 )
@@ -83,14 +85,25 @@ def from_error(catalog: Catalog, entry: Entry, error: TailscaleError) -> dict[st
         operation=entry["operation"],
         request_id=getattr(error, "request_id", None),
         details=details or None,
+        pointer=visible_value(getattr(error, "pointer", None)),
+        line=getattr(error, "line", None),
         outcome="unknown" if unclear else None,
     )
+
+
+def out_of_time(catalog: Catalog, entry: Entry, seconds: float) -> dict[str, Any]:
+    """Describe a call that took too long."""
+    reading = entry["effect"] == "read"
+    hint = "try again, or ask for less" if reading else unknown_outcome_hint(catalog, entry)
+    more = {} if reading else {"outcome": "unknown"}
+    message = f"no answer within {seconds:g} seconds"
+    return failure("deadline", message, hint, operation=entry["operation"], **more)
 
 
 def unknown_outcome_hint(catalog: Catalog, entry: Entry) -> str:
     """Name the call that settles whether a write was done."""
     read = catalog.entries.get(entry.get("change", {}).get("read", ""))
-    check = f"{read['tool']} {read['method']}" if read else f"{entry['call'].split('.')[0]}_read"
+    check = f"{read['tool']} {read['method']}" if read else f"{domain_of(entry)}_read"
     return f"it is not known whether this was done: check with {check} before repeating"
 
 
@@ -125,6 +138,8 @@ def _hint_of_refusal(entry: Entry, error: TailscaleError) -> str | None:
         scopes = joint.join(entry["scopes"])
         lacking = f"this credential lacks scope {scopes}, or its user the role. The operator must use one that has it"
         return lacking if scopes else None
+    if is_workflow(entry):
+        return None
     if any(parameter["name"] == "device_id" for parameter in entry["params"]):
         return "use the node id, from devices_read list"
-    return f"check the id with {entry['call'].split('.')[0]}_read"
+    return f"check the id with {domain_of(entry)}_read"

@@ -59,6 +59,7 @@ def tool_table() -> str:
     needs = {"read": "", "write": "`--allow-write`", "delete": "`--allow-delete`"}
     lines = ["| tool | actions | needs |", "|---|---|---|"]
     for spec in served_tools(catalog, Exposure(write=EVERY, delete=EVERY)):
-        actions = ", ".join(f"`{entry['method']}`" for entry in spec.entries)
+        methods = ", ".join(f"`{entry['method']}`" for entry in spec.entries)
+        actions = methods if spec.choosing else spec.entries[0]["summary"]
         lines.append(f"| `{spec.name}` | {actions} | {needs[spec.effect]} |")
     return "\n".join(lines)

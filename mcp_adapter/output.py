@@ -8,7 +8,8 @@ from typing import Any
 from attrs import frozen
 
 from mcp_adapter.arguments import CheckedCall
-from mcp_adapter.catalog import Catalog, Entry
+from mcp_adapter.catalog import Catalog, Entry, is_workflow
+from mcp_adapter.cutting import cut_lists, longest_list
 from mcp_adapter.paging import ordered, read_cursor, write_cursor
 from mcp_adapter.projection import column, own_domain, pick, source_field
 from mcp_adapter.text import compact, table
@@ -24,6 +25,7 @@ POLICY_URI = "tailscale://policy/current"
 _MASK = "***"
 _SECRET_SHAPES = ("tskey-", "eyJ")
 _POLICY_FIELD = "policy"
+_NARROWER = " Ask for less with select, or ask a narrower question."
 
 
 class TooLarge(ValueError):
@@ -56,6 +58,8 @@ def shape_read(call: CheckedCall, answer: Any) -> Shaped:
         TooLarge: a single row exceeds the budget.
     """
     entry = call.entry
+    if is_workflow(entry) and "rows" in entry:
+        return _list(call, answer[entry["rows"]], _beside_rows(call, answer))
     if isinstance(answer, list):
         return _list(call, ordered(entry, answer))
     if answer is None:
@@ -68,7 +72,14 @@ def shape_read(call: CheckedCall, answer: Any) -> Shaped:
         "item": safe_answer(entry, item),
         **_untrusted(entry, list(item) if isinstance(item, Mapping) else []),
     }
-    return whole(shown)
+    return cut(shown, _NARROWER) if is_workflow(entry) else whole(shown)
+
+
+def _beside_rows(call: CheckedCall, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a workflow says about its rows as a whole."""
+    rest = {name: value for name, value in answer.items() if name != call.entry["rows"]}
+    shown: dict[str, Any] = safe_answer(call.entry, rest)
+    return shown
 
 
 def shape_write(catalog: Catalog, entry: Entry, result: Mapping[str, Any]) -> Shaped:
@@ -90,7 +101,8 @@ def shape_write(catalog: Catalog, entry: Entry, result: Mapping[str, Any]) -> Sh
         if name not in {*_OWN_WORDS, "revealed"}
     }
     fields = [name for name in ("before", "after", "item", "items") for name in _field_names(state.get(name))]
-    return whole({**plain, **state, **result.get("revealed", {}), **_untrusted(merged, fields)})
+    names = [*fields, *(state if is_workflow(entry) else ())]
+    return cut({**plain, **state, **result.get("revealed", {}), **_untrusted(merged, names)})
 
 
 # Fields of a write's result whose text is this program's own.
@@ -115,6 +127,29 @@ def whole(structured: dict[str, Any]) -> Shaped:
     return Shaped(structured, text)
 
 
+def cut(structured: dict[str, Any], advice: str = "") -> Shaped:
+    """Write an object as JSON, with its lists cut where it is too large, and say so.
+
+    Args:
+        structured: what is shown.
+        advice: what to do for the rest.
+
+    Raises:
+        TooLarge: it exceeds the budget even without them.
+    """
+    shaped = Shaped(structured, compact(structured))
+    if len(shaped.text) <= TEXT_BUDGET:
+        return shaped
+
+    def attempt(count: int) -> Shaped:
+        shown, whole_lengths = cut_lists(structured, count)
+        note = f"Lists are cut after {count} entries; cut has their lengths.{advice}"
+        shown = {**shown, "truncated": True, "cut": whole_lengths, "cut_note": note}
+        return Shaped(shown, compact(shown))
+
+    return _fit(attempt, longest_list(structured))
+
+
 def _untrusted(entry: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Name the shown fields that other people can write, once."""
     marked = set(entry.get("untrusted", ()))
@@ -122,7 +157,7 @@ def _untrusted(entry: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]
     return {"untrusted_fields": found} if found else {}
 
 
-def _list(call: CheckedCall, items: list[Any]) -> Shaped:
+def _list(call: CheckedCall, items: list[Any], beside: Mapping[str, Any] | None = None) -> Shaped:
     entry, options = call.entry, call.options
     offset = read_cursor(entry, call.arguments, options.cursor)
     page = items[offset : offset + options.limit]
@@ -132,7 +167,7 @@ def _list(call: CheckedCall, items: list[Any]) -> Shaped:
     build = _table_of(entry, columns, domain) if columns else _items_of(entry)
 
     def attempt(count: int) -> Shaped:
-        trailer = _trailer(call, len(items), offset, count)
+        trailer = {**(beside or {}), **_trailer(call, len(items), offset, count)}
         return build(shown[:count], trailer)
 
     return _fit(attempt, len(shown))

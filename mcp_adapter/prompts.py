@@ -16,6 +16,9 @@ from tailscale_sdk.visible import visible
 ARGUMENT_LIMIT = 256
 """Characters of an argument that a prompt repeats."""
 
+POLICY_LIMIT = 256 * 1024
+"""Characters of a policy text that a prompt repeats."""
+
 
 @frozen
 class Guide:
@@ -26,6 +29,7 @@ class Guide:
         text: what the model is asked, with ``{name}`` for each argument.
         defaults: values of arguments that were left out.
         domains: domains whose tools it needs.
+        texts: arguments that are whole texts: their lines stay, and they may be long.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Guide:
     text: str
     defaults: Mapping[str, str] = {}
     domains: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
 
 
 GUIDES: tuple[Guide, ...] = (
@@ -88,6 +93,42 @@ GUIDES: tuple[Guide, ...] = (
         {"days": "90"},
         ("devices",),
     ),
+    Guide(
+        "explain_access",
+        "Find out why somebody can or cannot reach something, and what would change that",
+        (
+            ("source", "user, device, tag or group that connects", True),
+            ("destination", "device, tag, host or address that is connected to", True),
+            ("port", "port number, ssh or icmp; any port if left out", False),
+        ),
+        """Find out whether {source} can reach {destination} at port {port} in this tailnet, and why. Only read.
+1. access_read explain with source, destination and port (leave port out when it is "any"). If a name is not clear,
+   list what it may be and ask.
+2. Tell the two verdicts apart: what the policy allows, and what stands in the way now: key expired, offline,
+   route not approved, posture. Quote the rule and its line for each.
+3. If the answer is unknown, name the missing fact and how to get it; never guess it to be yes or no.
+4. If it should be different: propose the smallest change. Write the new policy text and show access_read diff of it,
+   so that nobody else gains or loses anything unnoticed. Change nothing.""",
+        {"port": "any"},
+        ("access",),
+    ),
+    Guide(
+        "review_policy_change",
+        "Judge a new policy text before it is applied: who gains and who loses access, and what is risky",
+        (("policy", "the new policy as HuJSON text", True),),
+        """Review a change of this tailnet's access policy. Only read; change nothing.
+The new policy, as one JSON string: {policy}
+1. policy_read validate with policy set to it. At an error say the line and stop.
+2. access_read diff with policy set to it: who gains and who loses what, and its risks.
+3. access_read lint with policy set to it, and access_read lint without: findings that are new.
+4. For each gain or loss that may not be meant, access_read explain with policy set to it, for one source and
+   destination of it.
+5. Sum up in a few lines: what it is for, whether it does that and nothing else, risks by weight, tests that are
+   missing. Say plainly whether you would apply it.
+6. Applying is another step, and needs a person: the tool policy_change with policy set to it, if it is served.""",
+        domains=("access", "policy"),
+        texts=("policy",),
+    ),
 )
 
 
@@ -113,13 +154,22 @@ class GuidePrompt(Prompt):
     async def render(self, arguments: dict[str, Any] | None = None) -> PromptResult:
         """Fill in the arguments, each quoted as data."""
         given = {**self._guide.defaults, **(arguments or {})}
-        shown = {name: quoted(given.get(name, "")) for name, _, _ in self._guide.arguments}
+        shown = {
+            name: quoted(given.get(name, ""), text=name in self._guide.texts)
+            for name, _, _ in self._guide.arguments
+        }
         return PromptResult([Message(self._guide.text.format(**shown))])
 
 
-def quoted(value: Any) -> str:
-    """Quote an argument so that it stays one word of data within the prompt."""
-    return json.dumps(visible(redact(str(value)), limit=ARGUMENT_LIMIT), ensure_ascii=False)
+def quoted(value: Any, *, text: bool = False) -> str:
+    """Quote an argument so that it stays one word of data within the prompt.
+
+    Args:
+        value: the argument.
+        text: it is a whole text with lines.
+    """
+    limit = POLICY_LIMIT if text else ARGUMENT_LIMIT
+    return json.dumps(visible(redact(str(value)), limit=limit, multiline=text), ensure_ascii=False)
 
 
 def build_prompts(domains: Collection[str]) -> list[GuidePrompt]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import time
@@ -13,20 +14,32 @@ from fastmcp.tools.base import Tool, ToolResult
 from mcp_types import ResourceLink, TextContent, ToolAnnotations
 from pydantic import PrivateAttr
 
-from mcp_adapter.arguments import ArgumentError, CheckedCall, check_call, option_schemas
+from mcp_adapter.arguments import ArgumentError, CheckedCall, check_call, option_schemas, place_of
 from mcp_adapter.auditing import audit_call
 from mcp_adapter.calling import call_operation
-from mcp_adapter.device_names import UnclearName, is_device_id, resolve_device
+from mcp_adapter.catalog import is_workflow
+from mcp_adapter.device_names import is_device_id, resolve_device
 from mcp_adapter.exposure import ToolSpec, hints_of
-from mcp_adapter.failures import failure, from_error, unknown_outcome_hint
-from mcp_adapter.output import Shaped, TooLarge, needs_everything, shape_read, shape_write
-from mcp_adapter.paging import CursorError
+from mcp_adapter.failures import failure, from_error, out_of_time
+from mcp_adapter.output import (
+    Shaped,
+    TooLarge,
+    cut,
+    needs_everything,
+    safe_answer,
+    shape_read,
+    shape_write,
+)
 from mcp_adapter.principal import current_principal
 from mcp_adapter.runtime import READ_DEADLINE_SECONDS, WRITE_DEADLINE_SECONDS, Profile, Runtime
 from mcp_adapter.safety import Refused, write
 from mcp_adapter.schema import input_schema
 from mcp_adapter.text import compact
-from mcp_adapter.written import carried_out, planned
+from mcp_adapter.workflows import Provider
+from mcp_adapter.written import NotDone, carried_out, planned
+
+CHOICES_SHOWN = 8
+"""Optional arguments that the line of an action names."""
 
 _log = logging.getLogger("mcp_adapter")
 
@@ -34,12 +47,18 @@ _log = logging.getLogger("mcp_adapter")
 def describe(spec: ToolSpec) -> str:
     """Write a tool's description: when to use it, then one line per action with its arguments."""
     if not spec.choosing:
-        return f"{spec.domain}: {spec.entries[0]['summary']}"
-    lines = [spec.about]
-    for entry in spec.entries:
-        names = ", ".join(p["name"] if p["required"] else f"{p['name']}?" for p in entry["params"])
-        lines.append(f"{entry['method']}({names}): {entry['summary']}")
-    return "\n".join(lines)
+        return spec.about
+    lines = [f"{entry['method']}({_arguments(entry)}): {entry['summary']}" for entry in spec.entries]
+    return "\n".join([spec.about, *lines])
+
+
+def _arguments(entry: Mapping[str, Any]) -> str:
+    """Name the arguments of an action; where there are very many to choose from, the schema alone lists them."""
+    needed = [p["name"] for p in entry["params"] if p["required"]]
+    choices = [p["name"] for p in entry["params"] if not p["required"]]
+    if len(choices) > CHOICES_SHOWN:
+        return ", ".join([*needed, "..."])
+    return ", ".join(p["name"] if p["required"] else f"{p['name']}?" for p in entry["params"])
 
 
 def annotations_of(spec: ToolSpec) -> ToolAnnotations:
@@ -50,7 +69,7 @@ def annotations_of(spec: ToolSpec) -> ToolAnnotations:
 
 
 class OpTool(Tool):
-    """Serve every action of one domain and effect; each action is exactly one API operation."""
+    """Serve every action of one domain and effect: each is exactly one API operation, or a workflow of the SDK."""
 
     _spec: ToolSpec = PrivateAttr()
     _runtime: Runtime = PrivateAttr()
@@ -102,32 +121,32 @@ class OpTool(Tool):
     async def _run_checked(self, call: CheckedCall) -> ToolResult:
         from tailscale_sdk.errors import TailscaleError
 
-        entry, catalog = call.entry, self._runtime.catalog
-        place = f"{self.name}.{entry['method']}"
-        reading = entry["effect"] == "read"
-        deadline = READ_DEADLINE_SECONDS if reading else WRITE_DEADLINE_SECONDS
+        deadline = READ_DEADLINE_SECONDS if call.entry["effect"] == "read" else WRITE_DEADLINE_SECONDS
         try:
             async with asyncio.timeout(deadline):
                 return await self._carry_out(call)
-        except (CursorError, UnclearName) as problem:
-            return failed(failure("invalid_arguments", f"{place}: {problem}"))
-        except TooLarge as problem:
-            return failed(failure("too_large", str(problem), operation=entry["operation"]))
-        except Refused as problem:
-            return failed(
-                failure(
-                    problem.code, str(problem), problem.hint, operation=entry["operation"], **problem.more
-                )
-            )
-        except TailscaleError as problem:
-            return failed(from_error(catalog, entry, problem))
-        except (ValueError, TypeError) as problem:
-            return failed(failure("invalid_arguments", f"{place}: {problem}"))
+        except NotDone as problem:
+            content = self._explained(call, problem.error)
+            content["error"] |= {"facts": safe_answer(call.entry, problem.facts)}
+            return failed(cut(content).structured)
         except TimeoutError:
-            hint = "try again, or ask for less" if reading else unknown_outcome_hint(catalog, entry)
-            more = {} if reading else {"outcome": "unknown"}
-            message = f"no answer within {deadline:g} seconds"
-            return failed(failure("deadline", message, hint, operation=entry["operation"], **more))
+            return failed(out_of_time(self._runtime.catalog, call.entry, deadline))
+        except (TailscaleError, ValueError, TypeError) as problem:
+            return failed(self._explained(call, problem))
+
+    def _explained(self, call: CheckedCall, problem: Exception) -> dict[str, Any]:
+        """Describe what stands against a call."""
+        from tailscale_sdk.errors import TailscaleError
+
+        entry = call.entry
+        if isinstance(problem, TailscaleError):
+            return from_error(self._runtime.catalog, entry, problem)
+        if isinstance(problem, Refused):
+            more = {"operation": entry["operation"], **problem.more}
+            return failure(problem.code, str(problem), problem.hint, **more)
+        if isinstance(problem, TooLarge):
+            return failure("too_large", str(problem), operation=entry["operation"])
+        return failure("invalid_arguments", f"{place_of(self._spec, entry)}: {problem}")
 
     async def _carry_out(self, call: CheckedCall) -> ToolResult:
         runtime = self._runtime
@@ -149,17 +168,23 @@ class OpTool(Tool):
         if written.report is None:
             shaped = shape_write(runtime.catalog, call.entry, planned(runtime, call, written))
             return succeeded(self._named(shaped, profile), is_error=written.plan is None)
-        result = await carried_out(runtime, call, written.report)
+        result = await carried_out(runtime, call, written)
         return succeeded(self._named(shape_write(runtime.catalog, call.entry, result), profile))
 
     async def _read(
         self, entry: Mapping[str, Any], profile: Profile, principal: str, arguments: Mapping[str, Any]
     ) -> Any:
-        client = self._runtime.client(profile)
-        key = json.dumps(
+        runtime = self._runtime
+        client = runtime.client(profile)
+        question = json.dumps(
             [profile.name, principal, entry["operation"], dict(arguments)], sort_keys=True, default=str
         )
-        return await self._runtime.reads.get(key, lambda: call_operation(client, entry, arguments))
+        # A policy among the arguments is long, and answers outlive their call.
+        key = hashlib.sha256(question.encode("utf-8", "surrogatepass")).hexdigest()
+        if is_workflow(entry):
+            provider = Provider(runtime, profile, principal, _context())
+            return await runtime.reads.get(key, lambda: provider.run(entry, arguments))
+        return await runtime.reads.get(key, lambda: call_operation(client, entry, arguments))
 
     async def _with_device_id(self, call: CheckedCall, profile: Profile, principal: str) -> CheckedCall:
         """Take a device by whatever a person calls it."""

@@ -57,14 +57,18 @@ def _allowed(runtime: Runtime, profile: Profile, domain: str, operation: str) ->
 
 def _catalog(runtime: Runtime) -> Resource:
     def read_catalog() -> str:
-        operations = [_described(entry) for entry in runtime.catalog.entries.values()]
-        return json.dumps({"operations": operations}, separators=(",", ":"), ensure_ascii=False)
+        catalog = runtime.catalog
+        found = {
+            "operations": [_described(entry) for entry in catalog.entries.values()],
+            "workflows": [_described(entry) for tool in catalog.workflows for entry in tool["operations"]],
+        }
+        return json.dumps(found, separators=(",", ":"), ensure_ascii=False)
 
     return Resource.from_function(
         read_catalog,
         uri=CATALOG_URI,
         name="catalog",
-        description="Every operation with its parameters, accepted values, scopes and effect",
+        description="Every operation and workflow with its parameters, accepted values, scopes and effect",
         mime_type="application/json",
     )
 
@@ -78,7 +82,7 @@ def _described(entry: Entry) -> dict[str, Any]:
         }
         for p in entry["params"]
     }
-    return {**{key: entry[key] for key in _CATALOG_KEYS}, "parameters": parameters}
+    return {**{key: entry[key] for key in _CATALOG_KEYS if key in entry}, "parameters": parameters}
 
 
 async def _read(

@@ -10,10 +10,11 @@ from attrs import define, field, frozen
 
 from mcp_adapter.catalog import Catalog
 from mcp_adapter.exposure import Exposure, Surface
-from mcp_adapter.reads import Reads
+from tailscale_sdk.operations.sharing import SharedReads
 
 if TYPE_CHECKING:
     from tailscale_sdk.changes import AsyncChanges, LocalState
+    from tailscale_sdk.operations.snapshots import SnapshotSource
 
 READ_DEADLINE_SECONDS = 50.0
 """Of a tool call that reads; clients give up at 60."""
@@ -81,7 +82,7 @@ class Runtime:
 
     catalog: Catalog
     settings: Settings
-    reads: Reads = field(factory=Reads)
+    reads: SharedReads = field(factory=SharedReads)
     _clients: dict[tuple[int, str], tuple[asyncio.AbstractEventLoop, Any]] = field(factory=dict, init=False)
     _engines: dict[str, tuple[Any, AsyncChanges]] = field(factory=dict, init=False)
     _state: LocalState | None = field(default=None, init=False)
@@ -115,6 +116,14 @@ class Runtime:
             engine = AsyncChanges(client, state=self.state(), profile=profile.name, guards=guards)
             known = self._engines[profile.name] = (client, engine)
         return known[1]
+
+    def snapshots(self, profile: Profile, principal: str) -> SnapshotSource:
+        """Return the source of snapshots of a profile for a principal; what it read is forgotten with the rest."""
+        from tailscale_sdk.operations.snapshots import SnapshotSource
+
+        return SnapshotSource(
+            self.client(profile), profile=profile.name, principal=principal, reads=self.reads
+        )
 
     async def aclose(self) -> None:
         """Close the clients of the running event loop, and the local state."""

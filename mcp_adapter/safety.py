@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from mcp_adapter.arguments import CheckedCall
+from mcp_adapter.catalog import name_of
+from mcp_adapter.changes import Change, change_of
 from mcp_adapter.confirmation import answered, ask, question_of
 from mcp_adapter.runtime import Profile, Runtime
 
@@ -39,6 +41,7 @@ class Written:
         plan: what was planned, when nothing was done or it was only asked for.
         confirm: id that carries the plan out, when that is what is needed next.
         report: what became of the one item, when it was carried out.
+        facts: what a workflow says beside its plan or its report.
         note: what to do next.
         round_trip: protocol result that asks the client's person.
     """
@@ -46,6 +49,7 @@ class Written:
     plan: Any = None
     confirm: str | None = None
     report: Any = None
+    facts: Mapping[str, Any] = field(factory=dict)
     note: str | None = None
     round_trip: Any = None
 
@@ -58,7 +62,7 @@ async def write(
     Args:
         runtime: engine and settings.
         profile: tailnet it is for.
-        call: checked call of a write or delete operation.
+        call: checked call of a write or delete action.
         principal: who calls.
         context: FastMCP's context, to ask the person behind the client; None where there is none.
 
@@ -67,25 +71,25 @@ async def write(
         TailscaleError: as the engine does; nothing was sent.
     """
     entry, options = call.entry, call.options
-    engine = runtime.changes(profile)
-    prepared = runtime.client(profile).prepare(entry["operation"], **call.arguments)
+    change = change_of(runtime, profile, call, principal, context)
     await _check_secret(runtime, call)
-    expected = digest(prepared)
-    secrets = {name: prepared.arguments[name] for name in prepared.secret_fields}
     plan_id = options.confirm
     if plan_id is None and (reply := answered(context)) is not None:
         plan_id, answer = reply
         if answer == "declined":
             return _declined(runtime, plan_id)
     if plan_id is not None:
-        return Written(report=await _apply(runtime, engine, plan_id, principal, expected, secrets))
-    plan = await engine.plan([prepared], principal=principal)
+        return await _apply(runtime, change, plan_id)
+    made = await change.plan()
+    plan = made.outcome
     _check_skipped(plan)
     needs_person = entry["effect"] == "delete" or entry.get("confirm") == "always"
     if options.dry_run:
-        return Written(plan=plan, confirm=plan.id if _offers_token(runtime, entry) else None)
+        return Written(
+            plan=plan, confirm=plan.id if _offers_token(runtime, entry) else None, facts=made.facts
+        )
     if needs_person:
-        asked = await ask(context, question_of(plan, f"{entry['tool']} {entry['method']}"), plan.id)
+        asked = await ask(context, question_of(plan, name_of(entry)), plan.id)
         if asked.round_trip is not None:
             return Written(round_trip=asked.round_trip)
         if asked.answer == "declined":
@@ -93,8 +97,8 @@ async def write(
         if asked.answer == "unavailable":
             if runtime.settings.confirm_fallback == "deny":
                 raise Refused("confirmation_denied", DENIED)
-            return Written(plan=plan, confirm=plan.id, note=CONFIRM_HOW)
-    return Written(report=await _apply(runtime, engine, plan.id, principal, expected, secrets))
+            return Written(plan=plan, confirm=plan.id, facts=made.facts, note=CONFIRM_HOW)
+    return await _apply(runtime, change, plan.id)
 
 
 def _offers_token(runtime: Runtime, entry: Mapping[str, Any]) -> bool:
@@ -108,21 +112,12 @@ def _declined(runtime: Runtime, plan_id: str) -> Written:
     return Written(confirm=plan_id, note=f"{DECLINED} {how}")
 
 
-async def _apply(
-    runtime: Runtime, engine: Any, plan_id: str, principal: str, expected: str, secrets: Mapping[str, Any]
-) -> Any:
+async def _apply(runtime: Runtime, change: Change, plan_id: str) -> Written:
     try:
-        report = await engine.apply(plan_id, principal=principal, expect=expected, secrets=secrets)
+        done = await change.apply(plan_id)
     finally:
         runtime.reads.forget()
-    return report
-
-
-def digest(prepared: Any) -> str:
-    """Return the digest of a call's arguments as plans keep it."""
-    from tailscale_sdk.changes import digest_of_call
-
-    return digest_of_call(prepared)
+    return Written(report=done.outcome, facts=done.facts)
 
 
 def _check_skipped(plan: Any) -> None:

@@ -11,6 +11,12 @@ Operation = Mapping[str, Any]
 RESERVED = ("action", "limit", "cursor", "select", "detail", "dry_run", "confirm", "reveal", "tailnet")
 """Parameters of every tool; no parameter of the API may have one of these names."""
 
+GIVEN = ("now", "progress", "snapshots", "changes", "principal", "digest", "plan_id")
+"""Arguments that a workflow's function gets from the server when it takes them; no caller can give one."""
+
+POLICY_TEXTS = frozenset({"policy", "base"})
+"""Arguments that hold a whole policy, and so may be long."""
+
 ENUM_LIMIT = 20
 """Values an enum may list in a schema; a longer one is served as plain text."""
 
@@ -40,7 +46,7 @@ def input_schema(
     return {
         "type": "object",
         "properties": properties | dict(common),
-        "required": required,
+        **({"required": required} if required else {}),
         "additionalProperties": False,
     }
 

@@ -50,7 +50,7 @@ async def _granted(profile: Profile) -> tuple[frozenset[str] | None, str]:
 
 def _served(catalog: Catalog, profile: Profile) -> int:
     return sum(
-        profile.exposure.reason_against(domain["domain"], entry) is None
-        for domain in catalog.domains
-        for entry in domain["operations"]
+        profile.exposure.reason_against(group.domain, entry) is None
+        for group in catalog.tools()
+        for entry in group.entries
     )

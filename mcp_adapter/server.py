@@ -12,7 +12,7 @@ from fastmcp.resources import ResourceTemplate
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools.base import ToolResult
 
-from mcp_adapter.catalog import read_catalog
+from mcp_adapter.catalog import Catalog, read_catalog
 from mcp_adapter.completions import build_completion
 from mcp_adapter.exposure import explain_absent, served_tools
 from mcp_adapter.failures import failure
@@ -82,17 +82,18 @@ class _UnknownTools(Middleware):
             return failed(failure("unknown_tool", text))
 
 
-def build_server(settings: Settings, **options: Any) -> FastMCP[Any]:
+def build_server(settings: Settings, *, catalog: Catalog | None = None, **options: Any) -> FastMCP[Any]:
     """Build the server of one start.
 
     Args:
         settings: what the operator decided.
+        catalog: what there is to be served; the compiled one when left out.
         options: further options of FastMCP: authentication and sealing of round trips over HTTP.
 
     Raises:
         ExposureError: a flag names a domain that does not exist.
     """
-    catalog = read_catalog()
+    catalog = catalog or read_catalog()
     for profile in settings.profiles:
         profile.exposure.check(catalog.domain_names)
     runtime = Runtime(catalog, settings)

@@ -14,6 +14,14 @@ from mcp_adapter.safety import Refused, Written
 from tailscale_sdk.errors import OutcomeUnknownError, TailscaleError
 
 
+class NotDone(Exception):
+    """Say why a change was not carried out as planned, with what a workflow knows beside it."""
+
+    def __init__(self, error: Exception, facts: Mapping[str, Any]) -> None:
+        super().__init__(str(error))
+        self.error, self.facts = error, facts
+
+
 def planned(runtime: Runtime, call: CheckedCall, written: Written) -> dict[str, Any]:
     """Describe a plan that was not carried out."""
     result: dict[str, Any] = {"ok": False, "executed": False}
@@ -24,7 +32,7 @@ def planned(runtime: Runtime, call: CheckedCall, written: Written) -> dict[str, 
         result["confirm"] = written.confirm
     if written.note is not None:
         result["note"] = written.note
-    return result
+    return {**written.facts, **result}
 
 
 def _columns(runtime: Runtime, call: CheckedCall) -> Sequence[str]:
@@ -72,18 +80,26 @@ def _differing(
     return {name: before.get(name) for name in names}, {name: after.get(name) for name in names}
 
 
-async def carried_out(runtime: Runtime, call: CheckedCall, report: Any) -> dict[str, Any]:
+async def carried_out(runtime: Runtime, call: CheckedCall, written: Written) -> dict[str, Any]:
     """Describe a change that was applied.
 
     Raises:
         TailscaleError: it failed, or its outcome is not known.
         Refused: it was not sent, because a check or the state was against it.
+        NotDone: it was one of these, and the workflow has something to say about it.
     """
+    report = written.report
     item = report.items[0]
     if item.outcome in {"failed", "unknown"}:
-        raise _problem(item)
+        problem = _problem(item)
+        raise NotDone(problem, written.facts) if written.facts else problem
     entry = call.entry
-    result: dict[str, Any] = {"ok": True, "verified": item.verified, "change": report.change_id}
+    result: dict[str, Any] = {
+        **written.facts,
+        "ok": True,
+        "verified": item.verified,
+        "change": report.change_id,
+    }
     if item.reason:
         result["note"] = item.reason
     if item.before is not None:

@@ -38,7 +38,6 @@ class Step:
     operation_id: str
     arguments: Callable[[Memory], Arguments]
     remember: Callable[[Memory, Any], None] = field(default=lambda memory, answer: None)
-    refused_with: int | None = None  # the status the embedded tailnet answers while it lacks the engine
 
 
 def _no_arguments(memory: Memory) -> Arguments:
@@ -154,7 +153,6 @@ STEPS: tuple[Step, ...] = (
     Step(
         "previewRuleMatches",
         lambda m: ((m.policy,), {"type": "user", "preview_for": "alice@example.com"}),
-        refused_with=501,
     ),
     Step("listDnsNameservers", _no_arguments),
     Step("setDnsNameservers", lambda m: ((), {"dns": ["1.1.1.1", "9.9.9.9"]})),

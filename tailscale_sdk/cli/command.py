@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from tailscale_sdk._printing import printed
 from tailscale_sdk._version import __version__
 from tailscale_sdk.cli.files import write_private
+from tailscale_sdk.cli.policy import add_policy_commands
 from tailscale_sdk.cli.tables import table
 from tailscale_sdk.errors import ConfigurationError, HuJSONError, PolicyError, TailscaleError
 
@@ -46,9 +47,20 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _fail(error: TailscaleError, code: int, *, as_json: bool) -> int:
-    text = json.dumps({"error": str(error)}, ensure_ascii=False) if as_json else f"tailscale-sdk: {error}"
-    print(text, file=sys.stdout if as_json else sys.stderr)
+    if as_json:
+        print(json.dumps({"error": str(error), **_position(error)}, ensure_ascii=False))
+    else:
+        where = ", ".join(f"{name} {value}" for name, value in _position(error).items() if name != "pointer")
+        print(f"tailscale-sdk: {where + ': ' if where else ''}{error}", file=sys.stderr)
     return code
+
+
+def _position(error: TailscaleError) -> dict[str, object]:
+    """Return where in a policy an error is, as far as that is known."""
+    if not isinstance(error, PolicyError):
+        return {}
+    found = {"pointer": error.pointer, "line": error.line, "column": error.column}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     found.add_argument("--profile", metavar="NAME", help="named profile of tailscale-sdk/config.toml")
     found.add_argument("--json", action="store_true", help="print errors as JSON too; the snapshot always is")
     found.set_defaults(run=_snapshot)
+    add_policy_commands(commands)
     return parser
 
 

@@ -97,6 +97,7 @@ class Tailnet:
         devices: in the order of the snapshot.
         roles: role by login name, None where the API did not say.
         attributes: posture attributes by nodeId, of devices whose attributes were read.
+        shared: login names of people of other tailnets to whom something of this one is shared.
         services: names of services with their addresses.
         dns: what was read of it.
         taken: moment of the snapshot, as it was noted.
@@ -105,6 +106,7 @@ class Tailnet:
     devices: tuple[Device, ...]
     roles: Mapping[str, str | None] = field(factory=dict)
     attributes: Mapping[str, Mapping[str, Any]] = field(factory=dict)
+    shared: frozenset[str] = frozenset()
     services: Mapping[str, tuple[str, ...]] = field(factory=dict)
     dns: Mapping[str, Any] = field(factory=dict)
     taken: str | None = None
@@ -167,6 +169,7 @@ def read_tailnet(snapshot: TailnetSnapshot) -> Tailnet:
         devices=devices,
         roles={str(user["loginName"]): user.get("role") for user in users if user.get("loginName")},
         attributes=dict(_attributes(content.get("attributes") or {})),
+        shared=frozenset(str(user.get("loginName")) for user in users if user.get("type") == "shared"),
         services=dict(_services(content.get("services") or ())),
         dns=content.get("dns") or {},
         taken=content.get("taken"),

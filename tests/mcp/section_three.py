@@ -42,6 +42,9 @@ services_delete | yes | delete(service_name)
 oauth_apps_read | yes | list() · get(app_id)
 oauth_apps_write | no | create(name, redirect_uris, scopes, description?, allowed_node_attributes?) · update(app_id, name, redirect_uris, scopes, description?, allowed_node_attributes?)
 oauth_apps_delete | yes | delete(app_id)
+access_read | yes | explain(source, destination, port?, protocol?, policy?) · reach(source?, destination?, port?, protocol?, policy?) · diff(policy, base?) · lint(severity?, policy?) · history()
+policy_change | yes | change(intent?, name?, value?, rule?, patch?, text?, reason?, accept_warnings?, override?)
+policy_rollback | no | rollback(version?, reason?, override?)
 """
 
 

@@ -32,8 +32,8 @@ async def test_every_prompt_and_argument_is_described(connect: Connect, era: str
 
 
 async def test_a_prompt_names_only_calls_that_exist(connect: Connect) -> None:
-    known = {(e["tool"], e["method"]) for e in CATALOG.entries.values()}
-    tools = {tool for tool, _ in known}
+    known = {(e["tool"], e["method"]) for group in CATALOG.tools() for e in group.entries}
+    tools = {group.name for group in CATALOG.tools() if group.choosing}
     for guide in GUIDES:
         words = guide.text.replace(".", " ").replace(",", " ").replace(":", " ").split()
         named = [(one, other) for one, other in itertools.pairwise(words) if one in tools]

@@ -12,6 +12,7 @@ from tailscale_sdk.operations.policies.history import Drift, HistoryEntry, drift
 from tailscale_sdk.operations.policies.judgement import Judgement, judge
 from tailscale_sdk.operations.policies.lockouts import Lockout, Stakes, find_lockouts
 from tailscale_sdk.operations.policies.planning import (
+    OUTSIDE_EDIT,
     PolicyPlan,
     Safeguards,
     plan_change,
@@ -19,6 +20,7 @@ from tailscale_sdk.operations.policies.planning import (
 )
 
 __all__ = [
+    "OUTSIDE_EDIT",
     "Conflict",
     "Drift",
     "HistoryEntry",

@@ -49,7 +49,9 @@ class Judgement:
         worst = [f"{risk.level} risk: {risk.text}" for risk in self.risks]
         overridden = [f"overridden lock-out {lockout.name}: {lockout.text}" for lockout in self.lockouts]
         access = (
-            self.access.summary if self.access is not None else "unknown, the stored policy cannot be read"
+            self.access.summary
+            if self.access is not None
+            else "unknown, the devices or the stored policy cannot be read"
         )
         return (f"access: {access}", *overridden, *worst)
 
@@ -75,14 +77,14 @@ class Judgement:
 
 
 def judge(
-    old: str, new: str, tailnet: Tailnet, *, stakes: Stakes | None = None, protect: Iterable[str] = ()
+    old: str, new: str, tailnet: Tailnet | None, *, stakes: Stakes | None = None, protect: Iterable[str] = ()
 ) -> Judgement:
     """Judge a new policy offline.
 
     Args:
         old: the text that is stored.
         new: the text that would be.
-        tailnet: the tailnet as it is.
+        tailnet: the tailnet as it is; None where it may not be read, so that only the texts are judged.
         stakes: what must not be lost.
         protect: tags whose devices count as critical.
 
@@ -96,6 +98,10 @@ def judge(
     except (HuJSONError, PolicyError):
         # A policy that nobody can read must be replaceable all the same.
         return Judgement(None, (), (), text)
+    if tailnet is None:
+        empty = Tailnet(())
+        sides = compile_together([(before, empty), (after, empty)])
+        return Judgement(None, (), tuple(find_lockouts(sides[0], sides[1], Stakes())), text)
     compiled_before, compiled_after = compile_together([(before, tailnet), (after, tailnet)])
     access = diff_access(compiled_before, compiled_after)
     stakes = stakes or Stakes(critical=frozenset(protect))

@@ -49,6 +49,10 @@ def insert(parent: Value, index: int, item: Member | Value, own: Own | None = No
     else:
         last = last_of(items[-1])
         last.after, new.before, last_of(item).after = _at_end(last.after, first_of(items[-1]).before, own)
+    if new.before == "" and index == len(items) > 1:
+        # On one line it stands off the comma as far as the one before it does.
+        model = first_of(items[-1]).before
+        new.before = model if not model.strip(" \t") else ""
     items.insert(index, item)
 
 

@@ -115,7 +115,7 @@ def happened(request: pytest.FixtureRequest) -> Iterator[dict[int, Happened]]:
         for place, step in enumerate(STEPS):
             if is_change(step.operation_id):
                 seen[place] = walk(made, step, memory)
-            elif step.refused_with is None:
+            else:
                 directly(made.direct, step, memory)
         yield seen
 

@@ -16,6 +16,7 @@ from fastmcp.client.elicitation import ElicitResult
 from fastmcp.client.transports import StreamableHttpTransport
 from mcp.shared.exceptions import MCPError
 
+from mcp_adapter.catalog import read_catalog
 from mcp_adapter.exposure import EVERY, Exposure
 from tailscale_sdk.testing import FakeTailnet
 from tests.mcp.conftest import call
@@ -50,7 +51,7 @@ async def test_a_conversation(shared: Running, shared_tailnet: FakeTailnet, conn
     async with connect(shared) as client:
         names = [tool.name for tool in await client.list_tools()]
         assert names[:3] == ["devices_read", "devices_write", "devices_delete"]
-        assert len(names) == 39
+        assert len(names) == 39 + len(read_catalog().workflows)
         listed, _, _ = await call(client, "devices_read", action="list", limit=3)
         device_id = listed["rows"][0][0]
         seen, _, _ = await call(client, "devices_read", action="get", device_id=device_id)
@@ -149,7 +150,7 @@ async def test_over_tls(tmp_path: Path, shared_tailnet: FakeTailnet, connect: Co
     settings = tailnet_settings(shared_tailnet, exposure=Exposure(write=EVERY))
     with serving(settings, http_settings(certificate=(pem, pem)), tmp_path / "state") as running:
         async with connect(running, verify=trusted) as client:
-            assert len(await client.list_tools()) == 27
+            assert len(await client.list_tools()) == 27 + len(["access_read"])
         async with httpx.AsyncClient(verify=trusted, trust_env=False) as web:
             for origin, status in ((running.origin, 200), (running.origin.replace("https", "http"), 403)):
                 answer = await web.get(f"{running.origin}/healthz", headers={"origin": origin})

@@ -168,8 +168,8 @@ def test_a_missing_scope_is_named(
     [
         ("ts:read", {"read"}),
         ("ts:read ts:write", {"read", "write"}),
-        ("ts:read ts:delete", {"read", "delete"}),
-        ("ts:read ts:write ts:delete", {"read", "write", "delete"}),
+        ("ts:read ts:delete", {"read", "delete", "change", "rollback"}),
+        ("ts:read ts:write ts:delete", {"read", "write", "delete", "change", "rollback"}),
     ],
 )
 def test_only_tools_within_the_scopes_are_listed(

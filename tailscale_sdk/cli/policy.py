@@ -1,0 +1,242 @@
+"""The parser of ``tailscale-sdk policy …``; what a command does is imported when it runs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from importlib import import_module
+
+Command = Callable[[argparse.Namespace], int]
+FORMATS = ("text", "json", "sarif", "junit", "github", "markdown")
+
+
+def add_policy_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the ``policy`` command with its own commands."""
+    group = commands.add_parser("policy", help="who can reach what, why, and what a change would do")
+    inner = group.add_subparsers(required=True, metavar="command", dest="policy_command")
+    _add_questions(inner)
+    _add_judgements(inner)
+    _add_changes(inner)
+
+
+def _lazy(module: str, name: str) -> Command:
+    """Return a command whose module is loaded when it runs: most runs need one of many."""
+
+    def run(options: argparse.Namespace) -> int:
+        command: Command = getattr(import_module(f"tailscale_sdk.cli.{module}"), name)
+        return command(options)
+
+    return run
+
+
+def _command(
+    inner: argparse._SubParsersAction[argparse.ArgumentParser], name: str, help_: str, run: Command
+) -> argparse.ArgumentParser:
+    found = inner.add_parser(name, help=help_, description=help_)
+    found.add_argument("--json", action="store_true", help="print JSON")
+    found.set_defaults(run=run)
+    return found
+
+
+def _with_tailnet(parser: argparse.ArgumentParser, *, policy: bool = True) -> argparse.ArgumentParser:
+    if policy:
+        parser.add_argument(
+            "--policy",
+            metavar="FILE",
+            help="policy to ask; the tailnet's own when left out, - is standard input",
+        )
+    parser.add_argument(
+        "--tailnet", metavar="SNAPSHOT", help="snapshot file; the tailnet itself is read when left out"
+    )
+    parser.add_argument("--profile", metavar="NAME", help="named profile of tailscale-sdk/config.toml")
+    return parser
+
+
+def _add_questions(inner: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    for name, help_, run in (
+        ("reach", "list who reaches what", "reach_command"),
+        ("ssh", "list the SSH rules of every pair", "ssh_command"),
+    ):
+        found = _with_tailnet(_command(inner, name, help_, _lazy("policy_questions", run)))
+        found.add_argument("--src", metavar="NAME", help="only from this device, user, group or tag")
+        found.add_argument("--dst", metavar="NAME", help="only to this device, user, group or tag")
+    _with_tailnet(
+        _command(inner, "test", "run the tests of a policy", _lazy("policy_questions", "test_command"))
+    )
+    found = _with_tailnet(
+        _command(
+            inner,
+            "explain",
+            "say why SRC can or cannot reach DST:PORT",
+            _lazy("policy_questions", "explain_command"),
+        )
+    )
+    found.add_argument("source", metavar="SRC", help="device, user, group, tag or address")
+    found.add_argument("destination", metavar="DST:PORT", help="such as web:443, tag:db:5432 or [fd7a::1]:22")
+    found.add_argument("--proto", metavar="NAME", help="tcp, udp, icmp or a number; TCP when left out")
+    found = _with_tailnet(
+        _command(
+            inner,
+            "diff",
+            "list the access that NEW gives and takes",
+            _lazy("policy_questions", "diff_command"),
+        ),
+        policy=False,
+    )
+    found.add_argument("old", metavar="OLD", help="policy file")
+    found.add_argument("new", metavar="NEW", help="policy file")
+    _add_protect(found)
+    found = _with_tailnet(
+        _command(
+            inner,
+            "rights",
+            "list who may hand out tags, approve routes and turn on funnel",
+            _lazy("policy_rights", "rights_command"),
+        )
+    )
+    found.add_argument("--tag", metavar="TAG", help="only the owners of this tag")
+    found.add_argument("--route", metavar="CIDR", help="only the approvers of this route")
+    found = _with_tailnet(
+        _command(
+            inner, "graph", "draw the rules, or who reaches whom", _lazy("policy_pictures", "graph_command")
+        )
+    )
+    found.add_argument("--effective", action="store_true", help="draw effective access instead of the rules")
+    found.add_argument(
+        "--format", choices=("mermaid", "dot", "json", "html"), default="mermaid", help="output format"
+    )
+    found.add_argument("--against", metavar="FILE", help="older policy: draw what is gained and lost")
+    found.add_argument("--out", metavar="FILE", help="write here instead of standard output")
+
+
+def _add_protect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--protect",
+        metavar="TAG",
+        action="append",
+        default=[],
+        help="tag whose devices count as critical (repeatable)",
+    )
+
+
+def _add_judgements(inner: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    found = _with_tailnet(_judgement(inner, "lint", "list what is wrong with a policy", "lint_command"))
+    found.add_argument(
+        "--severity", choices=("info", "low", "medium", "high", "critical"), help="least to list"
+    )
+    found = _with_tailnet(
+        _judgement(
+            inner,
+            "check-no-new-access",
+            "fail when NEW gives access that OLD does not",
+            "no_new_access_command",
+        ),
+        policy=False,
+    )
+    found.add_argument("old", metavar="OLD", help="policy file")
+    found.add_argument("new", metavar="NEW", help="policy file")
+    found.add_argument(
+        "--allow",
+        metavar="SRC->DST",
+        action="append",
+        default=[],
+        help="access that may be gained (repeatable)",
+    )
+    found = _with_tailnet(
+        _judgement(
+            inner, "check-access-not-granted", "fail when SRC can reach DST:PORT", "not_granted_command"
+        )
+    )
+    found.add_argument("source", metavar="SRC", help="device, user, group, tag or address")
+    found.add_argument("destination", metavar="DST:PORT", help="such as tag:db:5432")
+    found.add_argument("--proto", metavar="NAME", help="tcp, udp, icmp or a number; TCP when left out")
+    found = _with_tailnet(
+        _judgement(
+            inner,
+            "check-no-public-access",
+            "fail when the outside can reach TARGET",
+            "no_public_access_command",
+        )
+    )
+    found.add_argument("target", metavar="TARGET", help="device, tag, user or group")
+    found = _with_tailnet(
+        _command(
+            inner,
+            "generate-tests",
+            "write tests that hold today",
+            _lazy("policy_judgements", "generate_command"),
+        )
+    )
+    found.add_argument(
+        "--protect", metavar="TAG", action="append", default=[], help="tag to write tests for (repeatable)"
+    )
+
+
+def _judgement(
+    inner: argparse._SubParsersAction[argparse.ArgumentParser], name: str, help_: str, run: str
+) -> argparse.ArgumentParser:
+    found = _command(inner, name, help_, _lazy("policy_judgements", run))
+    found.add_argument(
+        "--format", choices=FORMATS, default="text", help="output format; --json is --format json"
+    )
+    found.add_argument("--allow-unknown", action="store_true", help="what is not known is no failure")
+    return found
+
+
+def _add_changes(inner: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    found = _change(
+        inner, "plan", "show what a change of the tailnet's policy would do, and keep a plan", "plan_command"
+    )
+    found.add_argument("file", metavar="FILE", nargs="?", help="a whole new policy; - is standard input")
+    found.add_argument(
+        "--intent", metavar="NAME", help="such as add_member, add_grant, set_host, add_tag_owner"
+    )
+    found.add_argument("--name", metavar="NAME", help="group, host, tag or route of the intent")
+    found.add_argument("--value", metavar="VALUE", help="member, address, owner or approver of the intent")
+    found.add_argument("--rule", metavar="JSON", help="grant, acl or test of the intent")
+    found.add_argument("--patch", metavar="JSON", help="RFC 6902 operations")
+    _add_safeguards(found)
+    found = _change(inner, "apply", "apply a plan, once", "apply_command")
+    found.add_argument("plan", metavar="PLAN", help="id that plan or rollback printed")
+    _add_probe(found)
+    found = _change(inner, "rollback", "go back to a kept version of the policy", "rollback_command")
+    found.add_argument(
+        "version", metavar="VERSION", nargs="?", default="previous", help="start of its name, hash or ETag"
+    )
+    _add_safeguards(found)
+    _change(inner, "history", "list the kept versions of the policy", "history_command")
+    found = _change(
+        inner, "drift", "compare FILE, the stored policy and what was applied last", "drift_command"
+    )
+    found.add_argument("file", metavar="FILE", help="policy file; - is standard input")
+
+
+def _change(
+    inner: argparse._SubParsersAction[argparse.ArgumentParser], name: str, help_: str, run: str
+) -> argparse.ArgumentParser:
+    found = _command(inner, name, help_, _lazy("policy_changes", run))
+    found.add_argument("--profile", metavar="NAME", help="named profile of tailscale-sdk/config.toml")
+    return found
+
+
+def _add_safeguards(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--reason", metavar="TEXT", help="why, kept with the version that is replaced")
+    parser.add_argument(
+        "--override",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="lock-out that is accepted (repeatable)",
+    )
+    parser.add_argument("--accept-warnings", action="store_true", help="take a policy the service warns of")
+    parser.add_argument("--apply", action="store_true", help="apply the plan at once")
+    _add_protect(parser)
+    _add_probe(parser)
+
+
+def _add_probe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--probe",
+        metavar="COMMAND",
+        help="run after the change is verified; it is rolled back unless this ends with 0",
+    )
