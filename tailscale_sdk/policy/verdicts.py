@@ -26,6 +26,9 @@ from tailscale_sdk.policy.tailnet import Device, Tailnet
 FAILED: Final = "test(s) failed"
 _TCP_OR_UDP: Final = (6, 17)
 _TESTED_KINDS: Final = frozenset({"user", "group", "tag", "autogroup"})
+_NO_DEVICES: Final = frozenset(
+    {"autogroup:internet", "autogroup:self", "autogroup:nonroot", "autogroup:danger-all"}
+)
 _STAND_IN_V4: Final = int(IPv4Address("100.127.254.0"))
 _STAND_IN_V6: Final = int(IPv6Address("fd7a:115c:a1e0:ffff::"))
 
@@ -223,6 +226,8 @@ def _is_known(policy: Policy, tailnet: Tailnet, selector: Selector) -> bool:
         return selector.name in tailnet.roles or any(
             device.user == selector.name for device in tailnet.devices
         )
+    if selector.name in _NO_DEVICES:
+        return False
     defined: Mapping[str, Mapping[str, Any]] = {"group": policy.groups, "tag": policy.tag_owners}
     return selector.name in defined[selector.kind] if selector.kind in defined else True
 
