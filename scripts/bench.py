@@ -350,6 +350,14 @@ def server() -> list[Result]:
     ]
 
 
+def policies() -> list[Result]:
+    """Measure the policy engine on tailnets of three sizes."""
+    sys.path.insert(0, str(ROOT))
+    from scripts.bench_policy import measure
+
+    return [Result(found.name, found.value, found.budget, slack=_slack(found.name)) for found in measure()]
+
+
 def _slack(name: str) -> float:
     return MACHINE_SLACK if any(unit in name for unit in ("seconds", "calls/s", "ms a call")) else 1.0
 
@@ -369,6 +377,7 @@ def main() -> int:
         imports,
         generation,
         surface,
+        policies,
         server,
         *([log_volume] if options.long else []),
     ]

@@ -52,6 +52,12 @@ class Explanation:
             return deciding[0].text if deciding else "nothing stands against it"
         return "; ".join(dict.fromkeys(fact.text for fact in deciding[:2])) or "no rule allows it"
 
+    @property
+    def next_steps(self) -> tuple[str, ...]:
+        """Return what would settle or remove what stands in the way; nothing where nothing does."""
+        steps = (fact.settle for fact in self.facts if fact.effect in {"blocks", "unknown"})
+        return tuple(dict.fromkeys(step for step in steps if step)) if self.answer != "yes" else ()
+
     def to_dict(self) -> dict[str, Any]:
         """Return the explanation as JSON data."""
         return {
@@ -61,9 +67,7 @@ class Explanation:
             "policy": self.policy,
             "state": self.state,
             "facts": [fact.to_dict() for fact in self.facts],
-            "next": list(dict.fromkeys(fact.settle for fact in self.facts if fact.settle))[:5]
-            if self.answer != "yes"
-            else [],
+            "next": list(self.next_steps),
         }
 
 

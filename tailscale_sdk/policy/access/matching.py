@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from tailscale_sdk.policy.access.facts import Fact, cite
 from tailscale_sdk.policy.access.targets import Target
@@ -80,6 +80,9 @@ def near_misses(
     closest += _wrong_family(compiled, asker, matches)
     others = list(_wrong_source(compiled, asker, matches))
     via = list(_wrong_router(compiled, asker, target))
+    if closest or via:
+        # What comes close decides; that others are let in is told beside it.
+        others = [evolve(fact, effect="context", settle=None) for fact in others]
     found = [*closest, *via, *others[:_SHOWN]]
     if len(others) > _SHOWN:
         found.append(Fact("more-rules", f"{len(others) - _SHOWN} more rules open it to others", "policy"))

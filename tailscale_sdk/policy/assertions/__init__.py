@@ -43,7 +43,8 @@ def _key(row: Row) -> str:
 
 
 def _gain(diff: AccessDiff, row: Row, number: int) -> Finding:
-    cited = {cite(rule): rule.place for rule in (*diff.new.rules, *diff.new.policy.ssh)}
+    cited = {cite(rule): rule.place for rule in diff.new.rules}
+    cited |= {cite(entry): entry.place for entry in diff.new.policy.ssh}
     place = next((cited[rule] for rule in row.rules if rule in cited), _TOP)
     return Finding(
         check=NO_NEW_ACCESS,

@@ -14,6 +14,8 @@ from tailscale_sdk.policy.verdicts import run_tests
 _TCP: Final = 6
 _DENIED_PORTS: Final = (22, 3389, 5432, 443)
 _MOST_FOR_TAG: Final = 4
+_ANY_PORT: Final = 443
+"""Stands for every port: a test names one."""
 
 
 def generate_tests(compiled: CompiledPolicy, *, tags: Iterable[str] = ()) -> dict[str, list[dict[str, Any]]]:
@@ -47,7 +49,7 @@ def _network_tests(compiled: CompiledPolicy, tag: str) -> Iterator[dict[str, Any
             for selector in rule.sources:
                 if selector.kind in {"user", "group", "tag"} and ports:
                     known = accepted.setdefault(selector.name, [])
-                    known += [port or 1 for port in ports if (port or 1) not in known]
+                    known += [port for port in (each or _ANY_PORT for each in ports) if port not in known]
     for source, ports in sorted(accepted.items())[:_MOST_FOR_TAG]:
         yield {"src": source, "accept": [f"{tag}:{port}" for port in sorted(ports)[:_MOST_FOR_TAG]]}
     for source in _outsiders(compiled, tag, accepted)[:1]:
