@@ -86,6 +86,7 @@ def _add_questions(inner: argparse._SubParsersAction[argparse.ArgumentParser]) -
     found.add_argument("old", metavar="OLD", help="policy file")
     found.add_argument("new", metavar="NEW", help="policy file")
     _add_protect(found)
+    _add_what_ifs(inner)
     found = _with_tailnet(
         _command(
             inner,
@@ -107,6 +108,30 @@ def _add_questions(inner: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     found.add_argument("--against", metavar="FILE", help="older policy: draw what is gained and lost")
     found.add_argument("--out", metavar="FILE", help="write here instead of standard output")
+
+
+def _add_what_ifs(inner: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    help_ = "list the access that other tags or routes of devices would give and take"
+    found = _with_tailnet(_command(inner, "what-if", help_, _lazy("policy_questions", "what_if_command")))
+    for option, metavar, told in (
+        (
+            "--tag",
+            "DEVICE=TAGS",
+            "tags it would have, separated by commas; none for its owner's (repeatable)",
+        ),
+        ("--approve", "DEVICE=ROUTES", "routes that would be approved on it (repeatable)"),
+        ("--remove", "DEVICE", "device that would be gone (repeatable)"),
+    ):
+        found.add_argument(option, metavar=metavar, action="append", default=[], help=told)
+    _add_protect(found)
+    help_ = "list what a rule gives that no other one gives"
+    found = _with_tailnet(_command(inner, "rule", help_, _lazy("policy_questions", "rule_command")))
+    found.add_argument("rule", metavar="RULE", help="such as acls[3] or /grants/0")
+    _add_protect(found)
+    help_ = "compare our answer with the preview of the API"
+    found = _command(inner, "cross-check", help_, _lazy("policy_changes", "cross_check_command"))
+    found.add_argument("about", metavar="USER|ADDRESS:PORT", help="login name, or an address with a port")
+    found.add_argument("--profile", metavar="NAME", help="named profile of tailscale-sdk/config.toml")
 
 
 def _add_protect(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ from tailscale_sdk.cli.tables import table
 from tailscale_sdk.client import AsyncTailscale
 from tailscale_sdk.errors import ConfigurationError
 from tailscale_sdk.operations import policies
+from tailscale_sdk.operations.access import cross_check
 from tailscale_sdk.operations.policies import PolicyPlan, PolicyReport, Safeguards
 from tailscale_sdk.operations.policy_workflows import edit_of
 from tailscale_sdk.policy.edits import Edit, PatchText
@@ -101,6 +102,23 @@ def drift_command(options: argparse.Namespace) -> int:
             print(_STATUSES[found.status])
             _print_lines(found.text)
         return DONE if found.status == "in_sync" else FAILED
+
+    return _run(options, work)
+
+
+def cross_check_command(options: argparse.Namespace) -> int:
+    """Compare our answer with the preview of the API; exit 1 when they differ."""
+
+    async def work(client: AsyncTailscale, engine: AsyncChanges) -> int:
+        found = await cross_check(client, now=datetime.now(UTC), progress=_silent, about=options.about)
+        if options.json:
+            _print_json(found)
+        elif found["agrees"]:
+            print("the API's preview names the same rules")
+        else:
+            for side, words in (("only_ours", "only this compiler"), ("only_theirs", "only the API")):
+                print(f"{words} names the rules in lines {found[side]}")
+        return DONE if found["agrees"] else FAILED
 
     return _run(options, work)
 

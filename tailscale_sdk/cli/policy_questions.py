@@ -11,15 +11,17 @@ from typing import Any
 
 from tailscale_sdk.cli.policy_inputs import read_both, read_compiled, read_snapshot, read_text
 from tailscale_sdk.cli.tables import table
+from tailscale_sdk.errors import ConfigurationError
 from tailscale_sdk.policy.access import explain, merge_families, part_destination, reach, read_question
 from tailscale_sdk.policy.access.ends import find_ends
 from tailscale_sdk.policy.access.presence import read_moment
 from tailscale_sdk.policy.compile import CompiledPolicy, reach_rows
 from tailscale_sdk.policy.compile.ssh import ssh_rows
-from tailscale_sdk.policy.diff import diff_policies, risks_of
+from tailscale_sdk.policy.diff import AccessDiff, diff_policies, risks_of
 from tailscale_sdk.policy.language import read_policy
 from tailscale_sdk.policy.tailnet import Device, read_tailnet
 from tailscale_sdk.policy.verdicts import run_tests
+from tailscale_sdk.policy.what_if import with_approved, with_tags, without_device, without_rule
 from tailscale_sdk.visible import visible
 
 DONE, FAILED = 0, 1
@@ -153,7 +155,43 @@ def diff_command(options: argparse.Namespace) -> int:
     """Print the access that a new policy gives and takes."""
     old, new = (read_policy(read_text(path)) for path in (options.old, options.new))
     tailnet = read_tailnet(read_snapshot(options))
-    diff = diff_policies(old, new, tailnet)
+    return _print_diff(diff_policies(old, new, tailnet), options)
+
+
+def what_if_command(options: argparse.Namespace) -> int:
+    """Print the access that a change of devices would give and take, the policy staying as it is."""
+    policy, tailnet = read_both(options)
+    after = tailnet
+    for text in options.tag:
+        name, tags = _assigned(text, "--tag")
+        after = with_tags(after, name, [tag for tag in tags.split(",") if tag])
+    for text in options.approve:
+        name, routes = _assigned(text, "--approve")
+        after = with_approved(after, name, routes.split(","))
+    for name in options.remove:
+        after = without_device(after, name)
+    return _print_diff(diff_policies(policy, policy, tailnet, after), options)
+
+
+def rule_command(options: argparse.Namespace) -> int:
+    """Print what a rule gives that no other one gives."""
+    policy, tailnet = read_both(options)
+    return _print_diff(without_rule(policy, _pointer(options.rule), tailnet), options)
+
+
+def _pointer(text: str) -> str:
+    """Return the pointer of a rule named as ``acls[3]`` or ``/acls/3``."""
+    return "/" + text.strip("/").replace("[", "/").replace("]", "")
+
+
+def _assigned(text: str, option: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigurationError(f"{option} {text!r}: write DEVICE=VALUE")
+    return name, value
+
+
+def _print_diff(diff: AccessDiff, options: argparse.Namespace) -> int:
     risks = risks_of(diff, protected=options.protect)
     if options.json:
         content = {**diff.to_dict(), "risks": [risk.to_dict() for risk in risks]}

@@ -8,17 +8,20 @@ from typing import Any, Literal
 
 from tailscale_sdk.changes import AsyncChanges
 from tailscale_sdk.client import AsyncTailscale
+from tailscale_sdk.errors import ConfigurationError
 from tailscale_sdk.operations.policies import history as policy_history
 from tailscale_sdk.operations.snapshots import SnapshotSource
 from tailscale_sdk.policy.access import explain as explain_access
 from tailscale_sdk.policy.access import merge_families, read_question
 from tailscale_sdk.policy.access import reach as reach_access
 from tailscale_sdk.policy.access.ends import find_ends
+from tailscale_sdk.policy.access.previewing import cross_check as cross_checked
+from tailscale_sdk.policy.access.previewing import rules_for_address, rules_for_user
 from tailscale_sdk.policy.compile import CompiledPolicy, compile_policy
 from tailscale_sdk.policy.diff import diff_policies, risks_of
 from tailscale_sdk.policy.language import read_policy
 from tailscale_sdk.policy.lint import lint as lint_policy
-from tailscale_sdk.policy.tailnet import read_tailnet
+from tailscale_sdk.policy.tailnet import parse_address, read_tailnet
 from tailscale_sdk.snapshot import TailnetSnapshot
 
 Progress = Callable[[int, int], None]
@@ -181,6 +184,44 @@ async def lint(
         if order.index(finding.severity) >= least
     ]
     return {"rows": [finding.to_dict() for finding in findings]}
+
+
+async def cross_check(
+    client: AsyncTailscale,
+    *,
+    now: datetime,
+    progress: Progress,
+    about: str,
+    snapshots: SnapshotSource | None = None,
+) -> dict[str, Any]:
+    """Compare the rules our compiler finds for a user or an address with those the API's own preview names.
+
+    Args:
+        client: reads devices, users and the policy, and has the policy previewed.
+        now: not used.
+        progress: not used.
+        about: a login name, or an address with a port such as ``100.64.0.1:22``.
+        snapshots: where reads are shared.
+
+    Returns:
+        ``agrees``, and the lines of rules that only one of both names.
+
+    Raises:
+        ConfigurationError: it is neither.
+        TailscaleError: something cannot be read.
+
+    Scope: ``devices:core:read``, ``policy_file:read``, ``users:read``.
+    """
+    snapshot = await (snapshots or SnapshotSource(client)).access()
+    compiled = _compiled(snapshot)
+    address, colon, port = about.rpartition(":")
+    is_address = bool(colon) and port.isdecimal() and parse_address(address) is not None
+    if not is_address and "@" not in about:
+        raise ConfigurationError(f"{about!r}: give a login name, or an address with a port")
+    ours = rules_for_address(compiled, address, int(port)) if is_address else rules_for_user(compiled, about)
+    kind: Literal["ipport", "user"] = "ipport" if is_address else "user"
+    theirs = await client.policy.preview(snapshot.policy or "", type=kind, preview_for=about)
+    return cross_checked(ours, theirs.to_dict()).to_dict()
 
 
 async def history(

@@ -133,6 +133,21 @@ def test_diff_prints_rows_and_risks(files: Files) -> None:
     ]
 
 
+def test_what_if_devices_change_and_a_rule_goes(files: Files) -> None:
+    words = ("--tag", "web=", "--remove", "pc", "--approve", "db=10.0.0.0/8,10.9.0.0/16")
+    found = files.json("what-if", *words)
+    assert found["gained"] == []
+    assert {row["what"] for row in found["lost"]} >= {"tcp 5432", "attribute funnel"}
+    assert "2 gained, 5 lost" in files.run("what-if", "--tag", "pc=tag:web", "--protect", "tag:db")
+    for words in (("--tag", "web"), ("--remove", "nobody")):
+        assert "error" in files.json("what-if", *words, code=2)
+    assert [row["what"] for row in files.json("rule", "grants[0]")["lost"]] == [
+        "tcp 5432",
+        "example.com/db [{}]",
+    ]
+    assert "value not found" in files.json("rule", "/grants/7", code=2)["error"]
+
+
 def test_rights(files: Files) -> None:
     found = files.json("rights")
     assert [each["tag"] for each in found["tags"]] == ["tag:db", "tag:web"]
@@ -337,6 +352,35 @@ def test_drift(files: Files, tailnet: FakeTailnet) -> None:
     tailnet.tailnet.policy_text = stored(tailnet).replace("tcp:5433", "tcp:5434")
     assert files.json("drift", newer, code=1, tailnet=False)["status"] == "outside_edit"
     assert "conflict" in files.run("drift", files.policy, code=1, tailnet=False)
+
+
+def test_the_apis_preview_is_compared_with_our_answer(files: Files, tailnet: FakeTailnet) -> None:
+    assert "names the same rules" in files.run("cross-check", "alice@example.com", tailnet=False)
+    assert files.json("cross-check", "100.64.0.1:5432", tailnet=False) == {
+        "agrees": True,
+        "only_ours": [],
+        "only_theirs": [],
+    }
+    assert "give a login name" in files.run("cross-check", "nonsense", code=2, tailnet=False)
+
+
+def test_a_preview_that_differs_is_told(
+    files: Files, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answer = {
+        "matches": [{"users": ["x"], "ports": ["*:*"], "lineNumber": 99}],
+        "type": "user",
+        "previewFor": "x",
+    }
+    faults = {"rules": [{"operation": "previewRuleMatches", "fault": {"status": 200, "body": answer}}]}
+    with FakeTailnet(
+        snapshot={"devices": DEVICES, "users": USERS, "policy": POLICY}, faults=faults["rules"]
+    ) as running:
+        monkeypatch.setenv("TAILSCALE_API_KEY", running.api_key)
+        monkeypatch.setenv("TAILSCALE_BASE_URL", running.base_url)
+        told = files.run("cross-check", "alice@example.com", code=1, tailnet=False)
+    assert "only this compiler names the rules in lines [5]" in told
+    assert "only the API names the rules in lines [99]" in told
 
 
 def test_history_of_nothing(files: Files, tailnet: FakeTailnet) -> None:

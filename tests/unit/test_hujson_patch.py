@@ -85,7 +85,11 @@ EDITS: list[tuple[dict[str, Any], str, str]] = [
     (add("/acls/2", {}), ALL, ALL + "\t\t{},\n"),
     (add("/acls/-", {}), ALL, ALL + "\t\t{},\n"),
     (add("/groups/group:dev/0", "eve@example.com"), '["alice', '["eve@example.com","alice'),
-    (add("/groups/group:dev/-", "eve@example.com"), 'bob@example.com"', 'bob@example.com", "eve@example.com"'),
+    (
+        add("/groups/group:dev/-", "eve@example.com"),
+        'bob@example.com"',
+        'bob@example.com", "eve@example.com"',
+    ),
     (add("/tests", []), "}   // one address\n", '},   // one address\n\t"tests":[]\n'),
     (remove("/groups/group:dev"), DEV, ""),
     (remove("/groups/group:ops"), OPS, ""),

@@ -45,7 +45,7 @@ class Naming:
     def __init__(self, compiled: CompiledPolicy) -> None:
         """Gather the selectors that name devices."""
         self._compiled = compiled
-        self._selectors = sorted(_selectors(compiled), key=lambda pair: (-pair[1].bit_count(), pair[0]))
+        self._selectors = sorted(_selectors(compiled), key=lambda pair: (-pair[1].bit_count(), _rank(pair[0]), pair[0]))
         self.devices = lru_cache(maxsize=None)(self._name_devices)
 
     def sources(self, bits: int) -> Named:
@@ -108,6 +108,13 @@ class Naming:
             else:
                 merged.append(piece)
         return [spelled(each) for each in merged]
+
+
+def _rank(name: str) -> int:
+    """Return the order of names for one set: the most telling first."""
+    if name.startswith("autogroup:"):
+        return 2
+    return 1 if name.startswith("group:") else 0
 
 
 def _selectors(compiled: CompiledPolicy) -> Iterator[tuple[str, int]]:

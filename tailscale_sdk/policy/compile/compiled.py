@@ -43,6 +43,23 @@ class PairAccess:
         return bool(self.allowed or self.caps)
 
 
+@frozen
+class FilterEntry:
+    """Hold one line of a device's packet filter.
+
+    Attributes:
+        key: ``v4``, ``v6`` or a route in force: where the packets are for.
+        rule: the entry of the policy it comes from.
+        sources: who may send them, over the numbers of the universe.
+        ports: by protocol.
+    """
+
+    key: str
+    rule: Rule
+    sources: TriState
+    ports: Mapping[int, Intervals]
+
+
 @define(eq=False)
 class CompiledPolicy:
     """Answer what a policy allows in a tailnet.
@@ -134,6 +151,20 @@ class CompiledPolicy:
                 yield f"v{version}", version, (self.universe.source(number, version),)
         for route in destination.routes:
             yield route.text, route.addresses.version, self.route_places(number, route)
+
+    def packet_filter(self, destination: Device) -> Iterator[FilterEntry]:
+        """Yield the packet filter of a device, made while it is looked at; a part of a route is told of too."""
+        for key, _, places in self.keys_of(destination):
+            seen: dict[int, TriState] = {}
+            for place in places:
+                for part in self.parts_at(place):
+                    if part.traffic:
+                        known = seen.get(id(part), TriState())
+                        seen[id(part)] = known | self.sources_at(part, place)
+            for part in self.parts:
+                if seen.get(id(part)):
+                    ports = self.universe.traffic.intervals(part.traffic)
+                    yield FilterEntry(key, part.rule, seen[id(part)], ports)
 
     def route_places(self, number: int, route: Route) -> tuple[int, ...]:
         """Return the places behind a router that make up one of its routes."""
