@@ -125,7 +125,7 @@ The new policy, as one JSON string: {policy}
    destination of it.
 5. Sum up in a few lines: what it is for, whether it does that and nothing else, risks by weight, tests that are
    missing. Say plainly whether you would apply it.
-6. Applying is another step, and needs a person: the tool policy_change with policy set to it, if it is served.""",
+6. Applying is another step, and needs a person: the tool policy_change with text set to it, if it is served.""",
         domains=("access", "policy"),
         texts=("policy",),
     ),

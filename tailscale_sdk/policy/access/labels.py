@@ -45,7 +45,9 @@ class Naming:
     def __init__(self, compiled: CompiledPolicy) -> None:
         """Gather the selectors that name devices."""
         self._compiled = compiled
-        self._selectors = sorted(_selectors(compiled), key=lambda pair: (-pair[1].bit_count(), _rank(pair[0]), pair[0]))
+        self._selectors = sorted(
+            _selectors(compiled), key=lambda pair: (-pair[1].bit_count(), _rank(pair[0]), pair[0])
+        )
         self.devices = lru_cache(maxsize=None)(self._name_devices)
 
     def sources(self, bits: int) -> Named:
