@@ -32,7 +32,7 @@ function done(result, what) {
  */
 export async function judge(client, { answers, asked, canAsk }) {
   const { tools } = await client.listTools();
-  assert.equal(tools.length, 39, "39 tools");
+  assert.equal(tools.length, 42, "42 tools");
   for (const tool of tools) {
     for (const hint of ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"]) {
       assert.equal(typeof tool.annotations?.[hint], "boolean", `${tool.name}: ${hint}`);

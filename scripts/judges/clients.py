@@ -73,7 +73,7 @@ async def _converse(mode: Any, version: str, lines: Path, verdict: Verdict) -> N
     async with Client(transport, mode=mode, elicitation_handler=answer) as client:
         verdict.check(client.protocol_version == version, f"speaks {client.protocol_version}")
         tools = await client.list_tools()
-        verdict.check(len(tools) == 39, f"{len(tools)} tools, 39 should be")
+        verdict.check(len(tools) == 42, f"{len(tools)} tools, 42 should be")
 
         async def call(tool: str, **arguments: Any) -> tuple[bool, Any]:
             result = await client.call_tool(tool, arguments, raise_on_error=False)

@@ -38,6 +38,7 @@ def applying_steps(
     guards: Iterable[Guard],
     checks: Iterable[Check],
     progress: Progress | None,
+    keep_open: bool = False,
 ) -> Steps[ChangeReport]:
     """Return the steps that apply a plan once.
 
@@ -50,6 +51,7 @@ def applying_steps(
         guards: asked again, with the state of now.
         checks: asked around each request.
         progress: called with items done and items in all.
+        keep_open: what is verified stays open in the journal, until it is finished.
 
     Raises:
         PlanRefusedError: there is no such plan for this principal now; nothing was sent.
@@ -68,7 +70,7 @@ def applying_steps(
         lambda: context.state.plans.take(plan_id, principal=principal, profile=context.profile, expect=expect)
     )
     change_id, reason = secrets.token_hex(16), peeked.body.get("reason")
-    work = Work(context, plan_id, change_id, principal, tuple(checks), reason)
+    work = Work(context, plan_id, change_id, principal, tuple(checks), reason, keep_open)
     stop_on_error = any(OPERATIONS[item.call.operation_id].effect == "delete" for item in guarded)
     reports: list[ItemReport] = []
     broken: str | None = None

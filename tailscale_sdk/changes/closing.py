@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from typing import Any
 
 from attrs import evolve
 
 from tailscale_sdk._generated.operations import OPERATIONS
+from tailscale_sdk.calls.steps import Local, Steps
 from tailscale_sdk.changes.model import Inverse, ItemReport, PlannedItem
+from tailscale_sdk.changes.planning import Context
 from tailscale_sdk.changes.records import inverse_record
 from tailscale_sdk.changes.states import hash_of
 from tailscale_sdk.changes.work import Work
 from tailscale_sdk.errors import StateError
+
+_log = logging.getLogger("tailscale_sdk.changes")
 
 
 def close(work: Work, item: PlannedItem, report: ItemReport) -> ItemReport:
@@ -21,7 +26,7 @@ def close(work: Work, item: PlannedItem, report: ItemReport) -> ItemReport:
         if item.inverse is not None:
             _complete_inverse(work, item.inverse, report)
         _audit(work, item, report)
-        if report.outcome == "ok":
+        if report.outcome == "ok" and not work.keep_open:
             work.noted(report, "closed").work()
     except StateError as error:
         return evolve(
@@ -69,6 +74,21 @@ def _audit(work: Work, item: PlannedItem, report: ItemReport) -> None:
             **({"reason": work.reason} if work.reason else {}),
         }
     )
+
+
+def finishing_steps(context: Context, change_id: str) -> Steps[None]:
+    """Return the steps that close what was verified and kept open; where another look closed it, nothing is left."""
+
+    def work() -> None:
+        try:
+            for entry in context.state.journal.entries(change_id):
+                if entry.state == "verified":
+                    context.state.journal.advance(entry.id, "closed")
+        except StateError as error:
+            # The change is done and told of; the next look at what is open closes it.
+            _log.warning("change %s was not closed in the journal: %s", change_id, error)
+
+    yield Local(work)
 
 
 def note_stop(work: Work, item: PlannedItem, report: ItemReport, stop: BaseException) -> None:

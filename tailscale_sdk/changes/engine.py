@@ -9,12 +9,14 @@ from typing import Any
 from tailscale_sdk.calls.prepared import PreparedCall, prepare, sending_steps
 from tailscale_sdk.calls.steps import Steps, run, run_async
 from tailscale_sdk.changes.applying import Progress, applying_steps
-from tailscale_sdk.changes.guards import Caps, OwnCredential
+from tailscale_sdk.changes.closing import finishing_steps
+from tailscale_sdk.changes.guards import Caps, OwnCredential, OwnNode, Protected
 from tailscale_sdk.changes.local_state import LocalState
 from tailscale_sdk.changes.model import ChangeReport, Check, Guard, Plan
 from tailscale_sdk.changes.planning import NO_REMARKS, Context, Remarks, planning_steps
 from tailscale_sdk.changes.recovery import OpenChange, open_steps, undo_calls
 from tailscale_sdk.client import AsyncTailscale, Tailscale
+from tailscale_sdk.transport.clock import Clock
 
 DEFAULT_PROFILE = "default"
 
@@ -37,7 +39,8 @@ class _Engine:
     ) -> None:
         self.client, self.state, self.profile = client, state or LocalState(), profile
         channel: Any = client._channel
-        clock = channel.sender.connection.clock
+        self.clock: Clock = channel.sender.connection.clock
+        clock = self.clock
         marks = clock.nonce if channel.options.mark_creation else lambda: None
         self._channel = channel
         self._guards = (OwnCredential(client.own_key_id), *guards)
@@ -57,6 +60,18 @@ class _Engine:
     def policy_shelf(self) -> str:
         """Return the name under which versions of this tailnet's policy are kept."""
         return self._context.shelf
+
+    @property
+    def protected(self) -> frozenset[str]:
+        """Return the names of what the operator protects, as the guards of this engine have them."""
+        found = (guard.names for guard in self._guards if isinstance(guard, Protected))
+        return frozenset().union(*found)
+
+    @property
+    def own_addresses(self) -> frozenset[str]:
+        """Return the Tailscale addresses of the node this runs on, where a guard of this engine knows them."""
+        found = (guard.addresses for guard in self._guards if isinstance(guard, OwnNode))
+        return frozenset().union(*found)
 
     def _planning(
         self,
@@ -92,6 +107,7 @@ class _Engine:
         guards: Iterable[Guard],
         checks: Iterable[Check],
         progress: Progress | None,
+        keep_open: bool,
     ) -> Steps[ChangeReport]:
         return applying_steps(
             self._context,
@@ -102,6 +118,7 @@ class _Engine:
             guards=self._all(guards),
             checks=checks,
             progress=progress,
+            keep_open=keep_open,
         )
 
     def _undoing(self, change_id: str, principal: str | None) -> Steps[Plan]:
@@ -161,6 +178,7 @@ class Changes(_Engine):
         guards: Iterable[Guard] = (),
         checks: Iterable[Check] = (),
         progress: Progress | None = None,
+        keep_open: bool = False,
     ) -> ChangeReport:
         """Apply a plan, once: each item is compared, noted, sent and read back.
 
@@ -172,14 +190,22 @@ class Changes(_Engine):
             guards: as for ``plan``.
             checks: asked before each request and after each verification.
             progress: called with items done and items in all.
+            keep_open: what is verified stays open in the journal until ``finish``, because more is to come of it.
 
         Raises:
             PlanRefusedError: there is no such plan for this principal now; nothing was sent.
             StateError: this machine cannot keep what must be kept first; nothing was sent.
         """
-        return run(
-            self._channel, self._applying(plan_id, principal, expect, secrets, guards, checks, progress)
-        )
+        steps = self._applying(plan_id, principal, expect, secrets, guards, checks, progress, keep_open)
+        return run(self._channel, steps)
+
+    def finish(self, change_id: str) -> None:
+        """Close a change that was kept open.
+
+        Args:
+            change_id: id of the change, from its report.
+        """
+        run(self._channel, finishing_steps(self._context, change_id))
 
     def plan_undo(self, change_id: str, *, principal: str | None = None) -> Plan:
         """Plan what takes a change back; it is refused where somebody changed the same since.
@@ -224,10 +250,15 @@ class AsyncChanges(_Engine):
         guards: Iterable[Guard] = (),
         checks: Iterable[Check] = (),
         progress: Progress | None = None,
+        keep_open: bool = False,
     ) -> ChangeReport:
         """Apply a plan, as ``Changes.apply`` does."""
-        steps = self._applying(plan_id, principal, expect, secrets, guards, checks, progress)
+        steps = self._applying(plan_id, principal, expect, secrets, guards, checks, progress, keep_open)
         return await run_async(self._channel, steps)
+
+    async def finish(self, change_id: str) -> None:
+        """Close a change that was kept open, as ``Changes.finish`` does."""
+        await run_async(self._channel, finishing_steps(self._context, change_id))
 
     async def plan_undo(self, change_id: str, *, principal: str | None = None) -> Plan:
         """Plan what takes a change back, as ``Changes.plan_undo`` does."""

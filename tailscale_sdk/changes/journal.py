@@ -47,7 +47,10 @@ _READ = """
     FROM journal j JOIN journal_steps s ON s.entry = j.id
 """
 _IN_ORDER = "ORDER BY j.id, s.rowid"
-_LATEST = "SELECT change_id FROM journal GROUP BY change_id ORDER BY max(id) DESC LIMIT ?"
+_LATEST = """
+    SELECT change_id FROM journal WHERE ? IS NULL OR operation = ?
+    GROUP BY change_id ORDER BY max(id) DESC LIMIT ?
+"""
 _BEGUN = "SELECT 1 FROM journal WHERE change_id = ? AND item = ?"
 _BEGIN = """
     INSERT INTO journal (change_id, item, plan, operation, target, base, digest, nonce, principal, profile,
@@ -230,16 +233,18 @@ class Journal:
         found = _entries(self.database.read(f"{_READ} WHERE j.change_id = ? {_IN_ORDER}", (change_id,)))
         return tuple(sorted(found, key=lambda entry: entry.item))
 
-    def changes(self, limit: int = 50) -> tuple[ChangeSummary, ...]:
+    def changes(self, limit: int = 50, *, operation: str | None = None) -> tuple[ChangeSummary, ...]:
         """Return the latest changes, newest first.
 
         Args:
             limit: how many at most.
+            operation: only those with a request of this operation.
 
         Raises:
             StateError: the journal cannot be read.
         """
-        found = self.database.read(f"{_READ} WHERE j.change_id IN ({_LATEST}) {_IN_ORDER}", (limit,))
+        latest = (operation, operation, limit)
+        found = self.database.read(f"{_READ} WHERE j.change_id IN ({_LATEST}) {_IN_ORDER}", latest)
         by_change: dict[str, list[Entry]] = {}
         for entry in _entries(found):
             by_change.setdefault(entry.change_id, []).append(entry)

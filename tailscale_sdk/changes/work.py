@@ -24,6 +24,7 @@ class Work:
     principal: str
     checks: tuple[Check, ...]
     reason: str | None = None
+    keep_open: bool = False
     requests: int = 0
 
     @property

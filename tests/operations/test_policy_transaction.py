@@ -25,8 +25,6 @@ from tailscale_sdk.testing.policy_text import policy_etag
 from tests.changes.engine.support import other_writer
 from tests.operations.transactions import OTHER, POLICY, Caller, calling
 
-pytestmark = pytest.mark.untraced
-
 BOB = AddMember("group:ops", "bob@example.com")
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tailscale_sdk import AsyncTailscale
-from tailscale_sdk.changes import AsyncChanges, LocalState
+from tailscale_sdk import AsyncTailscale, Hooks, RequestEvent
+from tailscale_sdk.changes import AsyncChanges, Guard, LocalState
 from tailscale_sdk.changes.state_directory import StateDirectory
 from tailscale_sdk.operations import policies
 from tailscale_sdk.testing import FakeTailnet, no_sleep
@@ -45,14 +45,33 @@ USERS = [
 class Caller:
     """Holds a tailnet, a client and an engine; waits for what the transaction gives."""
 
-    def __init__(self, tailnet: FakeTailnet, folder: Path, *, principal: str = ME) -> None:
+    def __init__(
+        self,
+        tailnet: FakeTailnet,
+        folder: Path,
+        *,
+        principal: str = ME,
+        state: LocalState | None = None,
+        guards: Sequence[Guard] = (),
+    ) -> None:
         self.tailnet, self.principal = tailnet, principal
         self.runner = asyncio.Runner()
-        self.state = LocalState(StateDirectory(folder))
-        self.client = AsyncTailscale(api_key=tailnet.api_key, base_url=tailnet.base_url, rate_limit=None)
-        self.engine = AsyncChanges(self.client, state=self.state)
+        self.state = state or LocalState(StateDirectory(folder))
+        self.client = AsyncTailscale(
+            api_key=tailnet.api_key,
+            base_url=tailnet.base_url,
+            rate_limit=None,
+            hooks=Hooks(on_request=self._requested),
+        )
+        self.engine = AsyncChanges(self.client, state=self.state, guards=guards)
+        self.requests: list[str] = []
+        self.before_request: Callable[[int], None] = lambda number: None
         self.told: list[tuple[int, int]] = []
         self.at: dict[int, Callable[[], None]] = {}
+
+    def _requested(self, event: RequestEvent) -> None:
+        self.requests.append(event.operation)
+        self.before_request(len(self.requests))
 
     def progress(self, done: int, total: int) -> None:
         """Note a step, and do what was asked for at that step."""
@@ -86,6 +105,19 @@ class Caller:
         """Compare a file with what is stored."""
         return self.runner.run(policies.drift(self.client, text, changes=self.engine))
 
+    def difference(self, version: str = "previous") -> policies.VersionDifference:
+        """Show what the change that replaced a version made of it."""
+        return self.runner.run(policies.difference(self.client, version, changes=self.engine))
+
+    def open_changes(self) -> list[tuple[str, str]]:
+        """Look at what never came to its end: the operation, and what became of it."""
+        found = self.runner.run(self.engine.open_changes())
+        return [(each.entry.operation, each.found) for each in found]
+
+    def fault(self, operation: str, fault: Any, **more: Any) -> None:
+        """Let a call of an operation be answered like this, the next one unless something else is said."""
+        self.tailnet.faults.add({"operation": operation, "nth": 1, "fault": fault, **more})
+
     def history(self) -> list[policies.HistoryEntry]:
         """Return the kept versions."""
         return policies.history(self.engine)
@@ -116,13 +148,13 @@ class Caller:
 
 @contextlib.contextmanager
 def calling(
-    folder: Path, *, policy: str = POLICY, devices: list[dict[str, Any]] | None = None
+    folder: Path, *, policy: str = POLICY, devices: list[dict[str, Any]] | None = None, **options: Any
 ) -> Iterator[Caller]:
     """Start a tailnet that can play faults, with a caller."""
     snapshot = {"devices": devices or DEVICES, "users": USERS, "policy": policy}
     with (
         no_sleep(),
         FakeTailnet(snapshot=snapshot, faults=[]) as tailnet,
-        contextlib.closing(Caller(tailnet, folder / "state")) as caller,
+        contextlib.closing(Caller(tailnet, folder / "state", **options)) as caller,
     ):
         yield caller

@@ -1,44 +1,40 @@
-"""Apply a planned policy: written once, read back, probed, and put back where the probe fails."""
+"""Apply a planned policy: written once, read back, watched, and put back where the probe fails."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from attrs import frozen
 
-from tailscale_sdk.changes import AsyncChanges, ChangeReport
+from tailscale_sdk.calls.steps import in_doubt
+from tailscale_sdk.changes import AsyncChanges, ChangeReport, PlannedItem
 from tailscale_sdk.changes.applying import Progress
 from tailscale_sdk.client import AsyncTailscale
-from tailscale_sdk.errors import PreconditionFailedError, TailscaleError
-from tailscale_sdk.operations.policies.judgement import text_difference
+from tailscale_sdk.errors import PlanRefusedError, PreconditionFailedError, TailscaleError
+from tailscale_sdk.operations.policies.conflicts import Conflict, find_conflict
+from tailscale_sdk.redact import clean
 
 Probe = Callable[[], Awaitable[str | None]]
 """Look whether everything works with the new policy; return what does not, or None."""
 
 Rollback = Literal["not_needed", "done", "failed", "offered"]
+PROBE_SECONDS: Final = 5.0
+"""Between two looks while a new policy is watched."""
+_TEXT_CHARACTERS: Final = 300
+_UNWATCHED: Final = "the new policy is in force, and its probe did not come to an end: look whether it works"
 
 
 @frozen
-class Conflict:
-    """Hold what stood against a write: somebody else's.
+class _OnlyThePolicy:
+    """Refuse the plan of another change, which nobody has judged here; it stays what it is."""
 
-    Attributes:
-        base: ETag the change was planned on.
-        mine: SHA-256 of the bytes that were not written.
-        theirs: ETag that is stored now; None where it could not be read.
-        text: what they changed.
-    """
-
-    base: str | None
-    mine: str
-    theirs: str | None
-    text: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON data."""
-        return {"base": self.base, "mine": self.mine, "theirs": self.theirs, "text": list(self.text)}
+    def refusals(self, items: tuple[PlannedItem, ...]) -> Mapping[int, str]:
+        """Return nothing, or refuse the plan as a whole."""
+        if [item.call.operation_id for item in items] != ["setPolicyFile"]:
+            raise PlanRefusedError()
+        return {}
 
 
 @frozen
@@ -47,8 +43,8 @@ class PolicyReport:
 
     Attributes:
         report: the engine's.
-        rollback: done after a failed probe, failed when somebody else was faster, offered where it is not known
-            what is stored; ``plan_rollback`` or ``plan_undo`` makes it.
+        rollback: done after a failed probe, failed where it was not put back, offered where it is not known what is
+            stored; ``plan_rollback`` or ``plan_undo`` makes it.
         reason: why it was or should be rolled back, or what stood against it.
         conflict: what somebody else wrote meanwhile.
     """
@@ -61,7 +57,11 @@ class PolicyReport:
     @property
     def ok(self) -> bool:
         """Tell whether the new policy is in force and verified."""
-        return self.report.ok and self.rollback == "not_needed"
+        return (
+            self.rollback == "not_needed"
+            and self.report.ok
+            and all(item.verified for item in self.report.items)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return what there is to say beside the report, as JSON data."""
@@ -83,11 +83,13 @@ async def apply_change(
     principal: str | None = None,
     digest: str | None = None,
     probe: Probe | None = None,
+    watch_seconds: float = 0.0,
 ) -> PolicyReport:
     """Apply a planned policy, once.
 
     The version that is replaced is on disk before the first byte leaves, and the write carries the ETag that was
-    planned on. It is rolled back by itself only where our bytes were read back and the probe failed.
+    planned on. It is rolled back by itself only where our bytes were read back and the probe failed. Until the probe
+    has come to its end the change stays open in the journal, so that a crash before that is told of.
 
     Args:
         client: writes the policy and reads it back.
@@ -97,27 +99,58 @@ async def apply_change(
         changes: engine it was planned with.
         principal: who planned it.
         digest: hash of the caller's arguments, compared with the plan's.
-        probe: asked once the new policy is in force; what it returns is why it is rolled back.
+        probe: asked once the new policy is in force; what it returns or raises is why it is rolled back.
+        watch_seconds: for how long the probe is asked again and again, and at the end of it once more.
 
     Raises:
-        PlanRefusedError: there is no such plan for this principal now; nothing was sent.
+        PlanRefusedError: there is no such plan for this principal now, or it is no policy's; nothing was sent.
         StateError: this machine cannot keep what is replaced; nothing was sent.
 
     Scope: ``policy_file``.
     """
     engine = changes or AsyncChanges(client)
-    report = await engine.apply(plan_id, principal=principal, expect=digest, progress=progress)
+    report = await engine.apply(
+        plan_id,
+        principal=principal,
+        expect=digest,
+        guards=(_OnlyThePolicy(),),
+        progress=progress,
+        keep_open=probe is not None,
+    )
     (item,) = report.items
     if isinstance(item.error, PreconditionFailedError):
         return PolicyReport(report, reason=item.reason, conflict=await _conflict(client, engine, report))
-    if item.outcome == "unknown":
+    if item.outcome == "unknown" or (item.outcome == "ok" and not item.verified):
         return PolicyReport(report, "offered", item.reason)
-    if item.outcome != "ok" or not item.verified or probe is None:
+    if item.outcome != "ok" or probe is None:
         return PolicyReport(report, reason=item.reason)
-    problem = await probe()
-    if problem is None:
-        return PolicyReport(report)
-    return await _roll_back(engine, report, principal, problem)
+    with in_doubt(_UNWATCHED):
+        problem = await _watch(engine, probe, watch_seconds)
+    watched = (
+        PolicyReport(report, reason=item.reason)
+        if problem is None
+        else await _roll_back(engine, report, principal, problem)
+    )
+    await engine.finish(report.change_id)
+    return watched
+
+
+async def _watch(engine: AsyncChanges, probe: Probe, seconds: float) -> str | None:
+    """Ask a probe until it finds something, or time is up."""
+    end = engine.clock.monotonic() + seconds
+    while True:
+        problem = await _asked(probe)
+        left = end - engine.clock.monotonic()
+        if problem is not None or left <= 0:
+            return problem
+        await engine.clock.async_sleep(min(PROBE_SECONDS, left))
+
+
+async def _asked(probe: Probe) -> str | None:
+    try:
+        return await probe()
+    except Exception as error:  # noqa: BLE001  # whatever a probe fails with, the policy it looked at does not work
+        return f"the probe failed: {type(error).__name__}: {clean(str(error), _TEXT_CHARACTERS)}"
 
 
 async def _roll_back(
@@ -129,9 +162,14 @@ async def _roll_back(
         undone = await engine.apply(undo.id, principal=principal)
     except TailscaleError as error:
         return PolicyReport(report, "failed", f"{problem}; it was not put back: {error}")
-    if not undone.ok:
-        return PolicyReport(report, "failed", f"{problem}; it was not put back: {undone.items[0].reason}")
-    return PolicyReport(report, "done", problem)
+    (item,) = undone.items
+    if item.outcome == "ok" and item.verified:
+        return PolicyReport(report, "done", problem)
+    if item.outcome in {"ok", "unknown"}:
+        return PolicyReport(
+            report, "offered", f"{problem}; whether it was put back is not known: {item.reason}"
+        )
+    return PolicyReport(report, "failed", f"{problem}; it was not put back: {item.reason}")
 
 
 async def _conflict(client: AsyncTailscale, engine: AsyncChanges, report: ChangeReport) -> Conflict:
@@ -139,9 +177,4 @@ async def _conflict(client: AsyncTailscale, engine: AsyncChanges, report: Change
     before = report.items[0].before or {}
     images = engine.state.preimages.for_change(report.change_id)
     mine = str(images[0].content.get("sent_sha256")) if images else ""
-    try:
-        theirs = await client.policy.get()
-    except TailscaleError:
-        return Conflict(before.get("etag"), mine, None)
-    lines = text_difference(str(before.get("policy") or ""), theirs.text, names=("base", "theirs"))
-    return Conflict(before.get("etag"), mine, theirs.etag, lines)
+    return await find_conflict(client, base=before.get("etag"), mine=mine, base_text=before.get("policy"))

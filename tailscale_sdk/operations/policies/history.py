@@ -1,11 +1,9 @@
-"""Policies as they were, who replaced them and why, and whether the stored one drifted from what was applied."""
+"""Policies as they were: who replaced them, when, why and by what; and the way to find one again."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -15,12 +13,12 @@ from tailscale_sdk.changes.policy_versions import KeptPolicy, PolicyVersion
 from tailscale_sdk.changes.preimages import Preimage
 from tailscale_sdk.client import AsyncTailscale
 from tailscale_sdk.errors import StateError
-from tailscale_sdk.operations.policies.judgement import text_difference
-from tailscale_sdk.policy import hujson
+from tailscale_sdk.operations.policies.texts import hash_of, text_difference
 
-_CHANGES = 500
-_SHORTEST = 4
-DriftStatus = Literal["in_sync", "pending", "outside_edit", "conflict", "unknown"]
+_CHANGES: Final = 500
+_SHORTEST: Final = 4
+_SETTLED: Final = frozenset({"applied", "verified", "closed"})
+PREVIOUS: Final = "previous"
 
 
 @frozen
@@ -30,10 +28,12 @@ class HistoryEntry:
     Attributes:
         version: name, time, hash and ETag of the text, who replaced it and why.
         change: the journal's entry of that change; None where it is older than is kept.
+        sent: SHA-256 of the bytes it was replaced by; None where that is not known.
     """
 
     version: PolicyVersion
     change: Entry | None
+    sent: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry as JSON data."""
@@ -46,7 +46,9 @@ class HistoryEntry:
             "actor": version.actor,
             "reason": version.reason,
             "change": change.change_id if change is not None else None,
+            "plan": change.plan if change is not None else None,
             "outcome": change.state if change is not None else None,
+            "replaced_by": self.sent,
         }
 
 
@@ -59,20 +61,31 @@ def history(engine: AsyncChanges | Changes) -> list[HistoryEntry]:
     Raises:
         StateError: they cannot be read.
     """
-    by_version = {image.content.get("version"): entry for entry, image in _policy_changes(engine)}
     versions = engine.state.versions.list(engine.policy_shelf)
-    return [HistoryEntry(version, by_version.get(version.name)) for version in versions]
+    replaced = _replacements(engine, {version.name for version in versions})
+    entries: list[HistoryEntry] = []
+    for version in versions:
+        change, image = replaced.get(version.name, (None, None))
+        sent = image.content.get("sent_sha256") if image is not None else None
+        entries.append(HistoryEntry(version, change, sent))
+    return entries
 
 
-def _policy_changes(engine: AsyncChanges | Changes) -> Iterator[tuple[Entry, Preimage]]:
-    """Yield the changes of the policy under this profile, newest first, each with what it replaced."""
-    for summary in engine.state.journal.changes(_CHANGES):
-        if (summary.profile, summary.tailnet) != (engine.profile, engine.client.tailnet):
-            continue
+def _replacements(
+    engine: AsyncChanges | Changes, versions: set[str]
+) -> dict[str, tuple[Entry | None, Preimage | None]]:
+    """Return what replaced each of these versions.
+
+    A version lies on the shelf of one tailnet, and each change keeps one of its own: its name tells whose it is.
+    """
+    found: dict[str, tuple[Entry | None, Preimage | None]] = {}
+    for summary in engine.state.journal.changes(_CHANGES, operation="setPolicyFile"):
         images = {image.item: image for image in engine.state.preimages.for_change(summary.change_id)}
         for entry in engine.state.journal.entries(summary.change_id):
-            if entry.operation == "setPolicyFile" and entry.item in images:
-                yield entry, images[entry.item]
+            image = images.get(entry.item)
+            if image is not None and image.content.get("version") in versions:
+                found[image.content["version"]] = (entry, image)
+    return found
 
 
 def find_version(engine: AsyncChanges | Changes, text: str) -> KeptPolicy:
@@ -80,19 +93,17 @@ def find_version(engine: AsyncChanges | Changes, text: str) -> KeptPolicy:
 
     Args:
         engine: whose kept versions are meant.
-        text: ``previous``, or the beginning of its name, hash or ETag, at least four characters.
+        text: ``previous``; the beginning of its name, hash or ETag, at least four characters; or a moment with a
+            zone, such as ``2026-05-01T12:00:00Z``, for the version that was in force then.
 
     Raises:
         StateError: none or several are meant, or it cannot be read.
     """
     versions = engine.state.versions.list(engine.policy_shelf)
-    if text == "previous":
-        found = list(versions[:1])
-    else:
-        wanted = text.strip().strip('"')
-        names = ((version, (version.name, version.sha256, version.etag or "")) for version in versions)
-        found = [version for version, known in names if any(name.startswith(wanted) for name in known)]
-        found = found if len(wanted) >= _SHORTEST else []
+    wanted = text.strip().strip('"')
+    found = (
+        list(versions[:1]) if wanted == PREVIOUS else _named(versions, wanted) or _in_force(versions, wanted)
+    )
     hashes = {version.sha256 for version in found}
     if len(hashes) != 1:
         count = "no kept version of the policy" if not found else f"{len(hashes)} kept versions of the policy"
@@ -100,89 +111,90 @@ def find_version(engine: AsyncChanges | Changes, text: str) -> KeptPolicy:
     return engine.state.versions.read(found[0].name, engine.policy_shelf)
 
 
-def last_applied(engine: AsyncChanges | Changes) -> str | None:
-    """Return the SHA-256 of the policy that was applied from here last, None where none was or is known."""
-    for entry, image in _policy_changes(engine):
-        if entry.state in {"closed", "verified"}:
-            sent: str | None = image.content.get("sent_sha256")
-            return sent
+def _named(versions: tuple[PolicyVersion, ...], wanted: str) -> list[PolicyVersion]:
+    if len(wanted) < _SHORTEST:
+        return []
+    names = ((version, (version.name, version.sha256, version.etag or "")) for version in versions)
+    return [version for version, known in names if any(name.startswith(wanted) for name in known)]
+
+
+def _in_force(versions: tuple[PolicyVersion, ...], wanted: str) -> list[PolicyVersion]:
+    """Return the version that was stored at a moment, as far as is known here: the first that was replaced after it.
+
+    Raises:
+        StateError: the moment has no zone, or the policy that is stored now was in force then already.
+    """
+    try:
+        moment = datetime.fromisoformat(wanted) if "-" in wanted[:5] else None
+    except ValueError:
+        moment = None
+    if moment is None:
+        return []
+    if moment.tzinfo is None:
+        raise StateError(f"{wanted} is no moment with a zone, such as 2026-05-01T12:00:00Z")
+    later = [version for version in versions if version.kept > moment.timestamp()]
+    if versions and not later:
+        raise StateError(f"the policy that is stored now was in force at {wanted} already")
+    return later[-1:]
+
+
+def last_applied(engine: AsyncChanges | Changes, stored: str | None = None) -> str | None:
+    """Return the SHA-256 of the policy that was applied from here last, None where none was or is known.
+
+    Args:
+        engine: whose kept versions are meant.
+        stored: SHA-256 of what is stored: with it, a write whose outcome nobody looked up yet counts as well.
+    """
+    for entry in history(engine):
+        if entry.change is None or entry.sent is None or entry.change.state == "refused":
+            continue
+        if entry.change.state in _SETTLED or entry.sent == stored:
+            return entry.sent
     return None
 
 
 @frozen
-class Drift:
-    """Hold how a file, the stored policy and the one applied last stand to each other.
+class VersionDifference:
+    """Say what a change made of a kept version.
 
     Attributes:
-        status: in_sync (file and stored policy say the same), pending (only the file is newer), outside_edit
-            (only the stored policy is newer), conflict (both are), unknown (they differ, and nothing was
-            applied from here).
-        stored: ETag of the stored policy.
-        file: the ETag the file would have: SHA-256 of its canonical layout.
-        applied: SHA-256 of the bytes that were applied last.
-        text: the difference between the stored policy and the file.
+        entry: the version, and the change that replaced it.
+        text: the difference to what came after it, as lines.
+        is_exact: what came after it is what the change wrote; else somebody edited it elsewhere in between.
     """
 
-    status: DriftStatus
-    stored: str
-    file: str
-    applied: str | None
-    text: tuple[str, ...] = ()
-
-    @property
-    def is_outside_edit(self) -> bool:
-        """Tell whether somebody changed the policy elsewhere."""
-        return self.status in {"outside_edit", "conflict"}
+    entry: HistoryEntry
+    text: tuple[str, ...]
+    is_exact: bool
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON data."""
-        return {
-            "status": self.status,
-            "stored": self.stored,
-            "file": self.file,
-            "applied": self.applied,
-            "text": list(self.text),
-        }
+        return {**self.entry.to_dict(), "text": list(self.text), "is_exact": self.is_exact}
 
 
-async def drift(client: AsyncTailscale, text: str, *, changes: AsyncChanges | None = None) -> Drift:
-    """Compare a policy file with the stored policy and with what was applied last; nothing is changed.
+async def difference(
+    client: AsyncTailscale, version: str = PREVIOUS, *, changes: AsyncChanges | None = None
+) -> VersionDifference:
+    """Show what the change that replaced a version made of it.
 
     Args:
-        client: reads the policy.
-        text: of the file.
-        changes: engine whose journal is meant.
+        client: reads the stored policy, where the version is the newest; nothing is sent otherwise.
+        version: as for ``find_version``.
+        changes: engine whose kept versions are meant.
 
     Raises:
-        HuJSONError: the file is not HuJSON.
+        StateError: no such version is kept, or it cannot be read.
         TailscaleError: the policy cannot be read.
 
     Scope: ``policy_file:read``.
     """
-    stored = await client.policy.get()
-    applied = last_applied(changes or AsyncChanges(client))
-    file = canonical_hash(text)
-    etag = stored.etag or canonical_hash(stored.text)
-    ours, theirs = (_hash(each) for each in (text, stored.text))
-    if etag == file:
-        status: DriftStatus = "in_sync"
-    elif applied is None:
-        status = "unknown"
-    elif theirs == applied:
-        status = "pending"
+    engine = changes or AsyncChanges(client)
+    kept = find_version(engine, version)
+    entries = history(engine)
+    place = next(place for place, entry in enumerate(entries) if entry.version.name == kept.version.name)
+    if place:
+        after = engine.state.versions.read(entries[place - 1].version.name, engine.policy_shelf).text
     else:
-        status = "outside_edit" if ours == applied else "conflict"
-    return Drift(status, etag, file, applied, text_difference(stored.text, text, names=("stored", "file")))
-
-
-def canonical_hash(text: str) -> str:
-    """Return the SHA-256 of a policy's canonical layout, as the service makes its ETag.
-
-    Raises:
-        HuJSONError: it is not HuJSON.
-    """
-    return _hash(hujson.format(text))
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        after = (await client.policy.get()).text
+    lines = text_difference(kept.text, after, names=("before", "after"))
+    return VersionDifference(entries[place], lines, hash_of(after) == entries[place].sent)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 from attrs import evolve, frozen
 
 from tailscale_sdk.errors import ChangeRefusedError, HuJSONError, PolicyError
 from tailscale_sdk.operations.policies.lockouts import Lockout, Stakes, find_lockouts
+from tailscale_sdk.operations.policies.texts import text_difference
 from tailscale_sdk.policy.compile import compile_together
 from tailscale_sdk.policy.diff import AccessDiff, Risk, diff_access, risks_of
 from tailscale_sdk.policy.language import read_policy
 from tailscale_sdk.policy.tailnet import Tailnet
-
-_DIFF_LINES: Final = 200
+from tailscale_sdk.policy.verdicts import TestReport, run_tests
 
 
 @frozen
@@ -27,12 +26,14 @@ class Judgement:
         risks: marks, the worst first.
         lockouts: what it takes away that it should not.
         text: the textual difference, as lines.
+        tests: what the policy's own tests say here, before the service runs them; None where it is not known.
     """
 
     access: AccessDiff | None
     risks: tuple[Risk, ...]
     lockouts: tuple[Lockout, ...]
     text: tuple[str, ...]
+    tests: TestReport | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON data."""
@@ -41,6 +42,7 @@ class Judgement:
             "risks": [risk.to_dict() for risk in self.risks],
             "lockouts": [lockout.to_dict() for lockout in self.lockouts],
             "text": list(self.text),
+            "failed_tests": None if self.tests is None else len(self.tests.failures),
         }
 
     @property
@@ -53,7 +55,9 @@ class Judgement:
             if self.access is not None
             else "unknown, the devices or the stored policy cannot be read"
         )
-        return (f"access: {access}", *overridden, *worst)
+        failures = self.tests.failures if self.tests is not None else ()
+        failed = [f"a test fails here, of {source}: {'; '.join(errors)}" for source, errors in failures]
+        return (f"access: {access}", *overridden, *failed, *worst)
 
     def with_lockouts(self, more: Iterable[Lockout]) -> Judgement:
         """Return it with further lock-outs."""
@@ -110,13 +114,5 @@ def judge(
         risks=tuple(risks_of(access, protected=protect)),
         lockouts=tuple(find_lockouts(compiled_before, compiled_after, stakes)),
         text=text,
+        tests=run_tests(after, tailnet),
     )
-
-
-def text_difference(old: str, new: str, *, names: tuple[str, str] = ("stored", "new")) -> tuple[str, ...]:
-    """Return the difference of two texts as lines of a unified diff, at most 200 of them."""
-    lines = list(
-        difflib.unified_diff(old.splitlines(), new.splitlines(), names[0], names[1], lineterm="", n=2)
-    )
-    left = len(lines) - _DIFF_LINES
-    return (*lines[:_DIFF_LINES], *([f"… {left} more lines"] if left > 0 else []))

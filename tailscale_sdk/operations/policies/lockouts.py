@@ -8,11 +8,23 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from tailscale_sdk.policy.access import approves
-from tailscale_sdk.policy.compile import CompiledPolicy, TriState, members, union
+from tailscale_sdk.policy.compile import (
+    ALLOW_ALL,
+    CompiledPolicy,
+    TriState,
+    members,
+    postures_of,
+    rules_of,
+    union,
+)
 from tailscale_sdk.policy.compile.ssh import ssh_entries
+from tailscale_sdk.policy.language import Destination, Policy, Rule
 from tailscale_sdk.policy.tailnet import Device, parse_address
 
 _ADMIN_ROLES: Final = frozenset({"owner", "admin"})
+_TCP, _UDP, _LAST_PORT = 6, 17, 65535
+_EVERYBODY: Final = frozenset({"*", "autogroup:danger-all"})
+_EVERY_DEVICE: Final = frozenset({"autogroup:member", "autogroup:tagged"})
 
 
 @frozen
@@ -68,13 +80,49 @@ def find_lockouts(old: CompiledPolicy, new: CompiledPolicy, stakes: Stakes) -> l
 
 
 def _everything_or_nothing(old: CompiledPolicy, new: CompiledPolicy) -> Iterator[Lockout]:
-    if new.policy.allows_all and not old.policy.allows_all:
-        yield Lockout("allow-all", "without acls and grants the new policy allows everything to everybody")
+    opening = _opening(new.policy)
+    if opening is not None and _opening(old.policy) is None:
+        how = (
+            "without acls and grants" if opening is ALLOW_ALL else f"by the rule in line {opening.place.line}"
+        )
+        yield Lockout("allow-all", f"{how} the new policy allows everything to everybody")
     if _lets_somebody_in(old) and not _lets_somebody_in(new):
         yield Lockout("deny-all", "the new policy lets nobody reach anything")
 
 
+def _opening(policy: Policy) -> Rule | None:
+    """Return the rule that allows everything to everybody, None where there is none."""
+    return next((rule for rule in rules_of(policy) if _allows_everything(policy, rule)), None)
+
+
+def _allows_everything(policy: Policy, rule: Rule) -> bool:
+    names = {selector.name for selector in rule.sources}
+    return (
+        bool(names & _EVERYBODY or names >= _EVERY_DEVICE)
+        and not rule.via
+        and not postures_of(policy, rule)
+        and any(
+            destination.selector.kind == "any" and _is_all_traffic(destination)
+            for destination in rule.destinations
+        )
+    )
+
+
+def _is_all_traffic(destination: Destination) -> bool:
+    """Tell whether every port of TCP and UDP is open; what else is carried makes no difference."""
+    whole = {
+        protocol
+        for traffic in destination.traffic
+        if any(first <= 1 and last == _LAST_PORT for first, last in traffic.ports)
+        for protocol in traffic.protocols
+    }
+    return whole >= {_TCP, _UDP}
+
+
 def _lets_somebody_in(compiled: CompiledPolicy) -> bool:
+    if not compiled.tailnet.devices:
+        # Without a tailnet nothing is selected: what is written has to do.
+        return any(destination.traffic for rule in compiled.rules for destination in rule.destinations)
     return any(part.traffic and part.sources and part.places for part in compiled.parts)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from tailscale_sdk.calls.policy_file import PolicyDocument, bare_etag
 from tailscale_sdk.changes import AsyncChanges, Plan, Remarks
@@ -19,10 +18,13 @@ from tailscale_sdk.errors import (
     PermissionDeniedError,
     PolicyError,
     PreconditionFailedError,
+    StateError,
 )
-from tailscale_sdk.operations.policies.history import find_version, last_applied
+from tailscale_sdk.operations.policies.conflicts import Conflict, PolicyConflictError, find_conflict
+from tailscale_sdk.operations.policies.history import PREVIOUS, find_version, last_applied
 from tailscale_sdk.operations.policies.judgement import Judgement, judge
 from tailscale_sdk.operations.policies.lockouts import Lockout, Stakes
+from tailscale_sdk.operations.policies.texts import hash_of, text_difference
 from tailscale_sdk.operations.snapshots import SnapshotSource
 from tailscale_sdk.policy.edits import Edit, edited
 from tailscale_sdk.policy.tailnet import read_tailnet
@@ -69,8 +71,9 @@ class Safeguards:
     Attributes:
         override: lock-outs that are accepted, each by its name.
         accept_warnings: a policy that the service only warns of may be planned.
-        protect: tags whose devices count as critical.
-        stakes: addresses of caller and server; the credentials are read.
+        protect: tags whose devices count as critical, beside those the engine's operator protects.
+        stakes: addresses of the caller, and of the server where the engine does not know its own node; the
+            credentials are read.
     """
 
     override: frozenset[str] = field(default=frozenset(), converter=_names)
@@ -113,7 +116,7 @@ async def plan_change(
     Raises:
         ChangeRefusedError: nothing would change, or somebody would be locked out; the text says what to name.
         HuJSONError, PolicyError: the control plane would refuse the new policy, or warns of it.
-        PreconditionFailedError: somebody changed the policy while it was planned.
+        PolicyConflictError: somebody changed the policy while it was planned, or since it was read.
         TailscaleError: the tailnet cannot be read.
 
     Scope: ``policy_file``, ``devices:core:read``; ``users:read`` and the reading of keys where they are granted.
@@ -123,28 +126,30 @@ async def plan_change(
     stored = await client.policy.get()
     if not stored.etag:
         raise PolicyError("the service sent no ETag with the policy: a write could not be guarded")
-    if if_match not in {None, "ts-default"} and bare_etag(str(if_match)) != bare_etag(stored.etag):
-        raise PreconditionFailedError(
-            status=412, message="the stored policy is another one by now", operation="setPolicyFile"
-        )
     new = edited(stored.text, edits) if text is None else text
+    if if_match not in {None, "ts-default"} and bare_etag(str(if_match)) != bare_etag(stored.etag):
+        raise PolicyConflictError(_known_conflict(engine, bare_etag(str(if_match)), new, stored))
     if new == stored.text:
         raise ChangeRefusedError("the policy says this already: nothing would change")
     progress(1, 4)
+    guarded = _with_what_is_known(engine, guarded)
     judgement = await _judge(client, stored, new, guarded, snapshots or SnapshotSource(client))
     outside = _outside_edit(engine, stored) if text is not None else ()
     judgement = judgement.with_lockouts(outside)
     judgement.refuse_lockouts(guarded.override)
     progress(3, 4)
-    plan = await engine.plan(
-        [client.prepare("setPolicyFile", policy=new, if_match=if_match or stored.etag)],
-        principal=principal,
-        accept_warnings=guarded.accept_warnings,
-        remarks=Remarks(reason, judgement.sentences, digest),
-    )
+    try:
+        plan = await engine.plan(
+            [client.prepare("setPolicyFile", policy=new, if_match=if_match or stored.etag)],
+            principal=principal,
+            accept_warnings=guarded.accept_warnings,
+            remarks=Remarks(reason, judgement.sentences, digest),
+        )
+    except PreconditionFailedError as error:
+        conflict = await find_conflict(client, base=stored.etag, mine=hash_of(new), base_text=stored.text)
+        raise PolicyConflictError(conflict) from error
     progress(4, 4)
-    sent = hashlib.sha256(new.encode("utf-8", "surrogatepass")).hexdigest()
-    return PolicyPlan(plan, judgement, stored.etag, sent, reason)
+    return PolicyPlan(plan, judgement, stored.etag, hash_of(new), reason)
 
 
 async def plan_rollback(
@@ -152,7 +157,7 @@ async def plan_rollback(
     *,
     now: datetime,
     progress: Progress,
-    version: str = "previous",
+    version: str = PREVIOUS,
     reason: str | None = None,
     safeguards: Safeguards | None = None,
     changes: AsyncChanges | None = None,
@@ -166,7 +171,8 @@ async def plan_rollback(
         client: as for ``plan_change``.
         now: moment of planning, with a zone.
         progress: told of steps done and steps in all.
-        version: ``previous``, or the beginning of a version's name, hash or ETag, as ``history`` lists them.
+        version: ``previous``; the beginning of a version's name, hash or ETag, as ``history`` lists them; or a
+            moment with a zone, for the version that was in force then.
         reason: why; it says which version is put back when left out.
         safeguards: as for ``plan_change``.
         changes: engine whose kept versions are meant.
@@ -184,9 +190,7 @@ async def plan_rollback(
     kept = find_version(engine, version)
     guarded = safeguards or Safeguards()
     # Going back to what was there is no edit from outside, whatever is there now.
-    guarded = Safeguards(
-        guarded.override | {OUTSIDE_EDIT}, guarded.accept_warnings, guarded.protect, guarded.stakes
-    )
+    guarded = evolve(guarded, override=guarded.override | {OUTSIDE_EDIT})
     return await plan_change(
         client,
         now=now,
@@ -199,6 +203,23 @@ async def plan_rollback(
         digest=digest,
         snapshots=snapshots,
     )
+
+
+def _with_what_is_known(engine: AsyncChanges, guarded: Safeguards) -> Safeguards:
+    """Add what the operator protects and the node this runs on, as the engine's own guards know them."""
+    tags = {name for name in engine.protected if name.startswith("tag:")}
+    stakes = evolve(guarded.stakes, server=guarded.stakes.server or engine.own_addresses)
+    return evolve(guarded, protect=guarded.protect | tags, stakes=stakes)
+
+
+def _known_conflict(engine: AsyncChanges, base: str, new: str, stored: PolicyDocument) -> Conflict:
+    """Compare with the policy the caller has read, if its version is kept; else with what they want to write."""
+    try:
+        before, names = find_version(engine, base).text, ("base", "theirs")
+    except StateError:
+        before, names = new, ("mine", "theirs")
+    lines = text_difference(before, stored.text, names=names)
+    return Conflict(base, hash_of(new), stored.etag, lines)
 
 
 async def _judge(
@@ -229,8 +250,8 @@ async def _credentials(client: AsyncTailscale) -> list[dict[str, Any]]:
 
 def _outside_edit(engine: AsyncChanges, stored: PolicyDocument) -> Iterable[Lockout]:
     """Tell of an edit that a whole new text, made without knowing of it, would take back."""
-    applied = last_applied(engine)
-    current = hashlib.sha256(stored.text.encode("utf-8", "surrogatepass")).hexdigest()
+    current = hash_of(stored.text)
+    applied = last_applied(engine, current)
     if applied is not None and applied != current:
         return (
             Lockout(

@@ -14,6 +14,8 @@ from tailscale_sdk.policy import edits as kinds
 from tailscale_sdk.policy import hujson
 from tailscale_sdk.policy.edits import Edit, PatchText, edited, operations_of, undoing
 
+pytestmark = pytest.mark.each_row
+
 TEXT = """// head
 {
 \t"groups": {
@@ -89,6 +91,38 @@ def test_every_edit_can_be_taken_back(edit: Edit, pointer: str, value: Any) -> N
     assert hujson.parse(hujson.patch(new, undoing(TEXT, operations))).data() == hujson.parse(TEXT).data()
 
 
+@pytest.mark.parametrize("edit, pointer, value", CASES[2:3] + CASES[7:10] + CASES[13:15] + CASES[16:18])
+def test_a_section_that_is_null_is_as_good_as_none(edit: Edit, pointer: str, value: Any) -> None:
+    section = pointer.split("/")[1]
+    new = edited(f'{{"{section}": null, "randomizeClientPort": true}}', [edit])
+    assert hujson.find(new, "/randomizeClientPort") is True
+    if not isinstance(edit, kinds.RemoveTagOwner):
+        assert hujson.find(new, f"/{section}")
+
+
+def test_a_member_in_another_spelling_of_its_section_is_found() -> None:
+    assert edited('{"Hosts": {"lab": "10.0.0.1"}}', [kinds.RemoveHost("lab")]) == '{"Hosts": {}}'
+    added = edited('{"GROUPS": {"group:a": null}}', [kinds.AddMember("group:a", "x@example.com")])
+    assert hujson.find(added, "/GROUPS/group:a") == ["x@example.com"]
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "move", "from": "/hosts/lab", "path": "/hosts/moved"},
+        {"op": "move", "from": "/hosts/lab", "path": "/groups"},
+        {"op": "copy", "from": "/hosts/lab", "path": "/hosts/copied"},
+        {"op": "add", "path": "/groups/group:dev/0", "value": "first@example.com"},
+        {"op": "test", "path": "/hosts/lab", "value": "10.0.0.1"},
+    ],
+    ids=lambda operation: f"{operation['op']} {operation['path']}",
+)
+def test_operations_given_as_they_are_can_be_taken_back(operation: dict[str, Any]) -> None:
+    new = hujson.patch(TEXT, [operation])
+    again = hujson.patch(new, undoing(TEXT, [operation]))
+    assert hujson.parse(again).data() == hujson.parse(TEXT).data()
+
+
 def test_several_edits_see_each_other() -> None:
     new = edited(TEXT, [kinds.CreateGroup("group:ops"), kinds.AddMember("group:ops", "eve@example.com")])
     assert hujson.find(new, "/groups/group:ops") == ["eve@example.com"]
@@ -106,6 +140,13 @@ REFUSED: list[tuple[Edit, str, type[Exception], str]] = [
     (kinds.AddGrant(GRANT), "[]", PolicyError, "is no object"),
     (kinds.AddGrant(GRANT), "{", HuJSONError, "hujson"),
     (kinds.AddGrant(GRANT), '{"grants": 7}', PolicyError, "grants"),
+    (kinds.SetHost("a", "10.0.0.1"), '{"hosts": []}', PolicyError, "is no object"),
+    (
+        kinds.AddGrant(GRANT),
+        '{"grants": [],\n"Grants": []}',
+        PolicyError,
+        "two spellings, in line 1 and line 2",
+    ),
     (PatchText([{"op": "remove", "path": "/none"}]), TEXT, HuJSONError, "value not found"),
 ]
 
