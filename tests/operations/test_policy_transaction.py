@@ -217,6 +217,20 @@ def other_writer_after(caller: Caller) -> Any:
     return other_writer(made, "setPolicyFile", {}, moment="after")
 
 
+def test_a_text_based_on_another_version_is_not_planned(caller: Caller) -> None:
+    with pytest.raises(PreconditionFailedError):
+        caller.plan(text=POLICY + "// mine\n", if_match="0" * 64)
+    assert caller.written == []
+    etag = policy_etag(POLICY)
+    assert caller.change(text=POLICY + "// mine\n", if_match=f'"{etag}"').ok
+
+
+def test_only_the_untouched_policy_is_replaced_where_that_is_asked_for(caller: Caller) -> None:
+    plan = caller.plan(text=POLICY + "// mine\n", if_match="ts-default")
+    assert not caller.apply(plan).ok
+    assert (caller.stored, caller.written) == (POLICY, [])
+
+
 def test_a_plan_is_for_one_use_by_its_principal(caller: Caller) -> None:
     plan = caller.plan(edits=[BOB])
     with pytest.raises(PlanRefusedError):

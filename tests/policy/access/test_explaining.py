@@ -146,6 +146,16 @@ def test_one_of_two_routers_is_enough() -> None:
     assert ask(engine, "ci-runner", "10.20.0.5:5432")["answer"] == "yes"
 
 
+def test_the_router_with_the_longest_prefix_delivers() -> None:
+    wide = device("wide", "", "tag:router", advertised=["10.0.0.0/8"])
+    told = [
+        fact["text"]
+        for fact in ask(compiled(POLICY, RUNNER, wide, ROUTER), "ci-runner", "ledger:5432")["facts"]
+    ]
+    routed = [text for text in told if "is the router for it" in text]
+    assert routed[0] == "router is the router for it, by its route 10.20.0.0/16"
+
+
 def test_a_rule_that_goes_through_other_routers() -> None:
     policy = POLICY.replace('"dst": ["10.20.0.0/16"],', '"dst": ["10.20.0.0/16"], "via": ["tag:ci"],')
     answer = behind_router(ROUTER, policy)

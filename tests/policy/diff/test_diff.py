@@ -210,6 +210,22 @@ def test_ssh_logins(old: Json, new: Json, told: list[str], marks: list[str]) -> 
     assert [risk.id for risk in risks_of(found)] == marks
 
 
+def test_root_is_no_login_like_any_other() -> None:
+    found = diff(ssh("accept", "autogroup:nonroot"), ssh("accept", "autogroup:nonroot", "root"))
+    assert lines(found) == ["+ alice@example.com -> tag:db: SSH as root: none -> accept"]
+
+
+def test_attributes_that_stay_are_no_row() -> None:
+    kept = policy(nodeAttrs=[{"target": ["tag:web"], "attr": ["funnel"]}])
+    assert not diff(kept, {**kept, "hosts": {"x": "100.64.0.9"}}).rows
+
+
+def test_an_open_source_that_was_there_is_not_new() -> None:
+    old, new = policy(grant("*", "tag:db", "tcp:80")), policy(grant("*", "tag:db", "tcp:80-81"))
+    assert diff(old, new).gained
+    assert not risks_of(diff(old, new))
+
+
 def test_exit_nodes_and_attributes() -> None:
     node = device("exit", "", "tag:router", advertised=["0.0.0.0/0", "::/0"])
     new = policy(
