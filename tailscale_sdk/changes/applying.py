@@ -19,7 +19,7 @@ from tailscale_sdk.changes.outcome import send
 from tailscale_sdk.changes.planning import Context, apply_guards
 from tailscale_sdk.changes.predictions import compared
 from tailscale_sdk.changes.records import from_item_record, handed_in, inverse_record, public_arguments, seal
-from tailscale_sdk.changes.states import hash_of, moved
+from tailscale_sdk.changes.states import hash_of, layout_hash, moved
 from tailscale_sdk.changes.work import Work, read_item
 from tailscale_sdk.errors import PlanRefusedError, StateError, TailscaleError
 from tailscale_sdk.transport.again import STOPS
@@ -215,6 +215,7 @@ def _keep(work: Work, index: int, item: PlannedItem, entry: int) -> None:
             "arguments": arguments,
             "version": version,
             "sent_sha256": item.call.body_sha256 if version else None,
+            "sent_layout": layout_hash(item.call.body or b"") if version else None,
         },
         inverse=None if item.inverse is None else inverse_record(item.inverse),
     )

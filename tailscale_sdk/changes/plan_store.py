@@ -88,8 +88,10 @@ class PlanStore(Protocol):
 
 
 def new_plan_id() -> str:
-    """Return 256 random bits that are safe in a URL."""
-    return secrets.token_urlsafe(_ID_BYTES)
+    """Return 256 random bits that are safe in a URL, and on a command line, where a dash begins an option."""
+    while (plan_id := secrets.token_urlsafe(_ID_BYTES)).startswith("-"):
+        pass
+    return plan_id
 
 
 def plan_reference(plan_id: str) -> str:

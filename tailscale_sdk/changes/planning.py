@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +15,7 @@ from tailscale_sdk.calls.steps import Local, Steps
 from tailscale_sdk.changes.inverses import invert
 from tailscale_sdk.changes.local_state import LocalState
 from tailscale_sdk.changes.model import Guard, Plan, PlannedItem
-from tailscale_sdk.changes.plan_store import PlanRecord
+from tailscale_sdk.changes.plan_store import PlanRecord, new_plan_id
 from tailscale_sdk.changes.predictions import BY_PART, Arguments, compared, predict, rule_of
 from tailscale_sdk.changes.readings import Reading, as_state, readings_of
 from tailscale_sdk.changes.records import digest_of_calls, public_arguments, to_record
@@ -264,7 +263,7 @@ def planning_steps(
     guarded = apply_guards(tuple(items), guards)
     created: datetime = context.now()
     plan = Plan(
-        id=secrets.token_urlsafe(32),
+        id=new_plan_id(),
         kind="undo" if undoes else "change",
         tailnet=context.tailnet,
         profile=context.profile,

@@ -17,7 +17,7 @@ from tailscale_sdk.changes.journal import Entry, State
 from tailscale_sdk.changes.planning import Context, read_state
 from tailscale_sdk.changes.predictions import compared, is_predictable, is_removal
 from tailscale_sdk.changes.preimages import Preimage
-from tailscale_sdk.changes.states import same
+from tailscale_sdk.changes.states import layout_hash, same
 from tailscale_sdk.errors import ChangeRefusedError, StateError, TailscaleError
 
 _log = logging.getLogger("tailscale_sdk.changes")
@@ -143,7 +143,11 @@ def _compare(context: Context, image: Preimage) -> Steps[tuple[Found, dict[str, 
 
 
 def _compare_policy(content: Mapping[str, Any], now: Mapping[str, Any]) -> Found:
-    if hashlib.sha256(str(now.get("policy")).encode()).hexdigest() == content["sent_sha256"]:
+    stored = str(now.get("policy"))
+    if hashlib.sha256(stored.encode()).hexdigest() == content["sent_sha256"]:
+        return "applied"
+    # A version tag is that of the layout: where only the layout was to change, the bytes alone tell.
+    if now.get("etag") != content["before"].get("etag") and layout_hash(stored) == content.get("sent_layout"):
         return "applied"
     return "not_applied" if now.get("etag") == content["before"].get("etag") else "unknown"
 

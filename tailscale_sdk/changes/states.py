@@ -8,6 +8,9 @@ from typing import Any
 
 import orjson
 
+from tailscale_sdk.errors import HuJSONError
+from tailscale_sdk.policy import hujson
+
 # What moves by itself, or on every contact; it says nothing about somebody else's change.
 _VOLATILE = frozenset(
     {
@@ -44,6 +47,15 @@ def hash_of(state: Mapping[str, Any] | None) -> str:
     """Return the hash that a plan is bound to; an absent object has one too."""
     canonical = orjson.dumps(_unordered(_comparable(state)), option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(canonical).hexdigest()
+
+
+def layout_hash(policy: str | bytes) -> str:
+    """Return the SHA-256 of a policy's canonical layout, which stays where a service only formats what it is sent."""
+    try:
+        canonical = hujson.format(policy)
+    except HuJSONError:
+        canonical = policy.decode(errors="replace") if isinstance(policy, bytes) else policy
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _comparable(value: Any) -> Any:

@@ -8,6 +8,7 @@ from importlib import import_module
 
 Command = Callable[[argparse.Namespace], int]
 FORMATS = ("text", "json", "sarif", "junit", "github", "markdown")
+_LONGEST_WATCH = 3600
 
 
 def add_policy_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -221,14 +222,24 @@ def _add_changes(inner: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     found.add_argument("--rule", metavar="JSON", help="grant, acl or test of the intent")
     found.add_argument("--patch", metavar="JSON", help="RFC 6902 operations")
     _add_safeguards(found)
-    found = _change(inner, "apply", "apply a plan, once", "apply_command")
-    found.add_argument("plan", metavar="PLAN", help="id that plan or rollback printed")
-    _add_probe(found)
-    found = _change(inner, "rollback", "go back to a kept version of the policy", "rollback_command")
+    _add_apply(found)
+    found = _change(inner, "apply", "apply a plan, once; or plan and apply a file", "apply_command")
     found.add_argument(
-        "version", metavar="VERSION", nargs="?", default="previous", help="start of its name, hash or ETag"
+        "plan",
+        metavar="PLAN|FILE",
+        help="id that plan or rollback printed, or a whole new policy; - is standard input",
     )
     _add_safeguards(found)
+    found = _change(inner, "rollback", "go back to a kept version of the policy", "rollback_command")
+    found.add_argument(
+        "version",
+        metavar="VERSION",
+        nargs="?",
+        default="previous",
+        help="start of its name, hash or ETag, or a moment",
+    )
+    _add_safeguards(found)
+    _add_apply(found)
     _change(inner, "history", "list the kept versions of the policy", "history_command")
     found = _change(
         inner, "drift", "compare FILE, the stored policy and what was applied last", "drift_command"
@@ -254,9 +265,12 @@ def _add_safeguards(parser: argparse.ArgumentParser) -> None:
         help="lock-out that is accepted (repeatable)",
     )
     parser.add_argument("--accept-warnings", action="store_true", help="take a policy the service warns of")
-    parser.add_argument("--apply", action="store_true", help="apply the plan at once")
     _add_protect(parser)
     _add_probe(parser)
+
+
+def _add_apply(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--apply", action="store_true", help="apply the plan at once")
 
 
 def _add_probe(parser: argparse.ArgumentParser) -> None:
@@ -265,3 +279,20 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
         metavar="COMMAND",
         help="run after the change is verified; it is rolled back unless this ends with 0",
     )
+    parser.add_argument(
+        "--watch",
+        metavar="SECONDS",
+        type=_seconds,
+        default=0.0,
+        help="for how long the probe is asked again and again",
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= _LONGEST_WATCH:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds up to {_LONGEST_WATCH}")
+    return value

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from tailscale_sdk.changes import AsyncChanges
-from tailscale_sdk.cli.policy_inputs import read_text
+from tailscale_sdk.cli.policy_inputs import read_policy_text
 from tailscale_sdk.cli.tables import table
 from tailscale_sdk.client import AsyncTailscale
 from tailscale_sdk.errors import ConfigurationError
@@ -24,31 +26,44 @@ from tailscale_sdk.visible import visible
 
 DONE, FAILED = 0, 1
 _TAB = 4
+_PLAN_ID = re.compile(r"[A-Za-z0-9_-]{43}")
 Work = Callable[[AsyncTailscale, AsyncChanges], Awaitable[int]]
 
 
 def plan_command(options: argparse.Namespace) -> int:
     """Show what a change would do, and keep a plan for 15 minutes; with ``--apply`` do it at once."""
+    _check_watch(options)
+    edits, text = _change(options)
 
     async def work(client: AsyncTailscale, engine: AsyncChanges) -> int:
-        edits, text = _change(options)
-        plan = await policies.plan_change(
-            client,
-            now=datetime.now(UTC),
-            progress=_silent,
-            edits=edits,
-            text=text,
-            reason=options.reason,
-            safeguards=_safeguards(options),
-            changes=engine,
-        )
+        plan = await _plan(client, engine, edits, text, options)
         return await _planned(client, engine, plan, options)
 
     return _run(options, work)
 
 
+async def _plan(
+    client: AsyncTailscale,
+    engine: AsyncChanges,
+    edits: list[Edit],
+    text: str | None,
+    options: argparse.Namespace,
+) -> PolicyPlan:
+    return await policies.plan_change(
+        client,
+        now=datetime.now(UTC),
+        progress=_silent,
+        edits=edits,
+        text=text,
+        reason=options.reason,
+        safeguards=_safeguards(options),
+        changes=engine,
+    )
+
+
 def rollback_command(options: argparse.Namespace) -> int:
     """Show what going back to a kept version would do; with ``--apply`` do it at once."""
+    _check_watch(options)
 
     async def work(client: AsyncTailscale, engine: AsyncChanges) -> int:
         plan = await policies.plan_rollback(
@@ -66,12 +81,35 @@ def rollback_command(options: argparse.Namespace) -> int:
 
 
 def apply_command(options: argparse.Namespace) -> int:
-    """Apply a plan, once."""
+    """Apply a plan, once; or a whole file, which is planned first and left alone where it is in force already."""
+    _check_watch(options)
+    is_plan = _PLAN_ID.fullmatch(options.plan) and not Path(options.plan).exists()
+    if is_plan and (options.reason or options.override or options.accept_warnings or options.protect):
+        raise ConfigurationError("a plan has its reason and safeguards already: plan again with others")
+    text = None if is_plan else read_policy_text(options.plan)
 
     async def work(client: AsyncTailscale, engine: AsyncChanges) -> int:
-        return await _apply(client, engine, options.plan, options)
+        if text is None:
+            return await _apply(client, engine, options.plan, options)
+        return await _apply_file(client, engine, text, options)
 
     return _run(options, work)
+
+
+async def _apply_file(
+    client: AsyncTailscale, engine: AsyncChanges, text: str, options: argparse.Namespace
+) -> int:
+    found = await policies.drift(client, text, changes=engine)
+    if found.status == "in_sync":
+        if options.json:
+            _print_json({"ok": True, "change": None, "rollback": "not_needed"})
+        else:
+            print(_STATUSES[found.status])
+        return DONE
+    plan = await _plan(client, engine, [], text, options)
+    if not options.json:
+        _print_plan(plan)
+    return await _apply(client, engine, plan.plan.id, options)
 
 
 def history_command(options: argparse.Namespace) -> int:
@@ -95,7 +133,7 @@ def drift_command(options: argparse.Namespace) -> int:
     """Compare a policy file with the stored policy and with what was applied last; exit 1 when they differ."""
 
     async def work(client: AsyncTailscale, engine: AsyncChanges) -> int:
-        found = await policies.drift(client, read_text(options.file).decode(), changes=engine)
+        found = await policies.drift(client, text, changes=engine)
         if options.json:
             _print_json(found.to_dict())
         else:
@@ -103,6 +141,7 @@ def drift_command(options: argparse.Namespace) -> int:
             _print_lines(found.text)
         return DONE if found.status == "in_sync" else FAILED
 
+    text = read_policy_text(options.file)
     return _run(options, work)
 
 
@@ -137,7 +176,7 @@ def _change(options: argparse.Namespace) -> tuple[list[Edit], str | None]:
     if options.file is not None:
         if options.intent or options.patch:
             raise ConfigurationError("give one of FILE, --intent and --patch")
-        return [], read_text(options.file).decode()
+        return [], read_policy_text(options.file)
     if options.patch is not None:
         return [PatchText(_json(options.patch, "--patch"))], None
     if options.intent is None:
@@ -151,6 +190,11 @@ def _json(text: str, option: str) -> Any:
         return json.loads(text)
     except ValueError as problem:
         raise ConfigurationError(f"{option}: is not JSON: {problem}") from None
+
+
+def _check_watch(options: argparse.Namespace) -> None:
+    if options.watch and options.probe is None:
+        raise ConfigurationError("--watch needs --probe: nothing else tells whether the policy works")
 
 
 def _safeguards(options: argparse.Namespace) -> Safeguards:
@@ -197,6 +241,7 @@ async def _apply(
         plan_id=plan_id,
         changes=engine,
         probe=None if options.probe is None else _probe(options.probe),
+        watch_seconds=options.watch,
     )
     if options.json:
         _print_json({"ok": report.ok, **report.to_dict()})

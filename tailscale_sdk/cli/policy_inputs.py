@@ -25,6 +25,18 @@ def read_text(path: str) -> bytes:
         raise ConfigurationError(f"{path}: cannot be read ({problem.strerror})") from None
 
 
+def read_policy_text(path: str) -> str:
+    """Read a policy file as text; what is no UTF-8 would not be what is stored.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is no UTF-8.
+    """
+    try:
+        return read_text(path).decode()
+    except UnicodeDecodeError as problem:
+        raise ConfigurationError(f"{path}: is not UTF-8 (byte {problem.start})") from None
+
+
 def read_snapshot(options: argparse.Namespace) -> TailnetSnapshot:
     """Read the snapshot that was named, or the tailnet itself where none was."""
     if options.tailnet is not None:

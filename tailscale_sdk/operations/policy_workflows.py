@@ -223,7 +223,7 @@ async def plan_rollback(
         progress=progress,
         version=version or "previous",
         reason=reason,
-        safeguards=Safeguards(override=override, accept_warnings=True),
+        safeguards=Safeguards(override=override),
         changes=changes,
         principal=principal,
         digest=digest,

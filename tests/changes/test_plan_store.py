@@ -176,6 +176,10 @@ def test_a_plan_that_is_being_taken_is_out_of_reach(state: StateDirectory, clock
         assert (taker.result(), rival.result()) == (True, False)
 
 
+def test_no_id_looks_like_an_option_of_a_command_line() -> None:
+    assert not [plan_id for plan_id in (new_plan_id() for _ in range(2000)) if plan_id.startswith("-")]
+
+
 def test_ids_are_256_random_bits_and_are_written_down_nowhere(
     store: SQLitePlanStore, clock: Clock, state: StateDirectory
 ) -> None:

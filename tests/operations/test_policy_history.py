@@ -159,3 +159,47 @@ def test_what_was_refused_here_and_stored_by_somebody_else_is_not_ours(caller: C
     assert not caller.apply(plan).ok
     caller.tailnet.tailnet.policy_text = mine
     assert caller.drift(POLICY).status == "unknown"
+
+
+def test_previous_is_what_a_change_replaced_and_not_what_a_refused_one_only_kept(caller: Caller) -> None:
+    caller.change(text=POLICY + "// ours\n")
+    plan = caller.plan(edits=[AddMember("group:ops", "bob@example.com")])
+    caller.somebody_else()
+    assert not caller.apply(plan).ok
+    assert len(caller.history()) == 2
+    assert policies.find_version(caller.engine, "previous").text == POLICY
+    back = caller.plan_rollback()
+    # Their edit goes as well, which is said before anybody says yes.
+    assert any("overridden lock-out outside-edit" in sentence for sentence in back.plan.items[0].risk)
+    assert "-// theirs" in back.judgement.text
+    assert caller.apply(back).ok
+    assert caller.stored == POLICY
+
+
+def test_where_nothing_was_replaced_there_is_no_previous_one(caller: Caller) -> None:
+    plan = caller.plan(edits=[AddMember("group:ops", "bob@example.com")])
+    theirs = caller.somebody_else()
+    assert not caller.apply(plan).ok
+    with pytest.raises(StateError, match="no kept version"):
+        caller.plan_rollback()
+    name = caller.history()[0].version.name
+    assert policies.find_version(caller.engine, name).text == POLICY
+    assert caller.stored == theirs
+
+
+LAYOUTS = {
+    "Windows lines, no last one": POLICY.replace("\n", "\r\n").rstrip(),
+    "mixed lines": POLICY.replace("\n", "\r\n", 3) + "\n\n\t",
+    "other alphabets": POLICY.replace("on call", "\u017c\u00f3\u0142w \u2028 \U0001f512"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_byte_survives_the_way_there_and_back(caller: Caller, layout: str) -> None:
+    text = LAYOUTS[layout]
+    plan = caller.plan(text=text)
+    assert plan.plan.items[0].call.body == text.encode()
+    assert caller.apply(plan).ok
+    for expected in (POLICY, text):
+        assert caller.apply(caller.plan_rollback()).ok
+        assert caller.stored.encode() == expected.encode()

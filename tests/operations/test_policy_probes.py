@@ -194,3 +194,27 @@ def test_a_write_that_could_not_be_read_back_is_not_called_done_nor_watched(call
     assert (report.ok, report.rollback, asked) == (False, "offered", [])
     assert "could not be read back" in str(report.reason)
     assert caller.written == ["setPolicyFile"]
+
+
+def test_what_the_service_warns_of_in_the_old_policy_does_not_stop_the_way_back(caller: Caller) -> None:
+    async def probe() -> str | None:
+        body = {"message": "warning(s) found", "data": [{"user": "x", "warnings": ["not synced"]}]}
+        caller.fault("validateAndTestPolicyFile", {"status": 200, "body": body}, nth=None)
+        return "it does not work"
+
+    assert (watched(caller, probe).rollback, caller.stored) == ("done", POLICY)
+
+
+@pytest.mark.parametrize("verdict", ["503", "reset"])
+def test_a_rollback_the_service_cannot_validate_is_told(caller: Caller, verdict: str) -> None:
+    async def probe() -> str | None:
+        caller.fault("validateAndTestPolicyFile", verdict, nth=None)
+        return "it does not work"
+
+    report = watched(caller, probe)
+    assert report.rollback == "failed"
+    assert "it was not put back" in str(report.reason)
+    assert caller.written == ["setPolicyFile"]
+    caller.tailnet.faults.clear()
+    assert caller.apply(caller.plan_rollback()).ok
+    assert caller.stored == POLICY

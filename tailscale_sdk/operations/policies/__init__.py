@@ -19,7 +19,7 @@ from tailscale_sdk.operations.policies.history import (
     history,
 )
 from tailscale_sdk.operations.policies.judgement import Judgement, judge
-from tailscale_sdk.operations.policies.lockouts import Lockout, Stakes, find_lockouts
+from tailscale_sdk.operations.policies.lockouts import find_lockouts
 from tailscale_sdk.operations.policies.planning import (
     OUTSIDE_EDIT,
     PolicyPlan,
@@ -27,6 +27,7 @@ from tailscale_sdk.operations.policies.planning import (
     plan_change,
     plan_rollback,
 )
+from tailscale_sdk.operations.policies.stakes import Lockout, Stakes
 
 __all__ = [
     "OUTSIDE_EDIT",

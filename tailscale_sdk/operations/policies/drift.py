@@ -9,7 +9,7 @@ from attrs import frozen
 from tailscale_sdk.changes import AsyncChanges
 from tailscale_sdk.client import AsyncTailscale
 from tailscale_sdk.operations.policies.history import last_applied
-from tailscale_sdk.operations.policies.texts import canonical_hash, hash_of, text_difference
+from tailscale_sdk.operations.policies.texts import canonical_hash, text_difference
 
 DriftStatus = Literal["in_sync", "pending", "outside_edit", "conflict", "unknown"]
 
@@ -65,15 +65,16 @@ async def drift(client: AsyncTailscale, text: str, *, changes: AsyncChanges | No
     Scope: ``policy_file:read``.
     """
     stored = await client.policy.get()
-    file, ours, theirs = canonical_hash(text), hash_of(text), hash_of(stored.text)
-    applied = last_applied(changes or AsyncChanges(client), theirs)
+    file = canonical_hash(text)
+    applied = last_applied(changes or AsyncChanges(client), stored.text)
     etag = stored.etag or canonical_hash(stored.text)
     if etag == file:
         status: DriftStatus = "in_sync"
     elif applied is None:
         status = "unknown"
-    elif theirs == applied:
+    elif applied.wrote(stored.text):
         status = "pending"
     else:
-        status = "outside_edit" if ours == applied else "conflict"
-    return Drift(status, etag, file, applied, text_difference(stored.text, text, names=("stored", "file")))
+        status = "outside_edit" if applied.wrote(text) else "conflict"
+    sent = applied.sent if applied is not None else None
+    return Drift(status, etag, file, sent, text_difference(stored.text, text, names=("stored", "file")))

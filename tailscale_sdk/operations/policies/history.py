@@ -11,6 +11,7 @@ from tailscale_sdk.changes import AsyncChanges, Changes
 from tailscale_sdk.changes.journal import Entry
 from tailscale_sdk.changes.policy_versions import KeptPolicy, PolicyVersion
 from tailscale_sdk.changes.preimages import Preimage
+from tailscale_sdk.changes.states import layout_hash
 from tailscale_sdk.client import AsyncTailscale
 from tailscale_sdk.errors import StateError
 from tailscale_sdk.operations.policies.texts import hash_of, text_difference
@@ -18,6 +19,7 @@ from tailscale_sdk.operations.policies.texts import hash_of, text_difference
 _CHANGES: Final = 500
 _SHORTEST: Final = 4
 _SETTLED: Final = frozenset({"applied", "verified", "closed"})
+_NOT_WRITTEN: Final = frozenset({"planned", "snapshotted", "refused"})
 PREVIOUS: Final = "previous"
 
 
@@ -29,11 +31,17 @@ class HistoryEntry:
         version: name, time, hash and ETag of the text, who replaced it and why.
         change: the journal's entry of that change; None where it is older than is kept.
         sent: SHA-256 of the bytes it was replaced by; None where that is not known.
+        layout: SHA-256 of those bytes in their canonical layout.
     """
 
     version: PolicyVersion
     change: Entry | None
     sent: str | None = None
+    layout: str | None = None
+
+    def wrote(self, text: str) -> bool:
+        """Tell whether a text is what its change wrote; how it is laid out makes no difference."""
+        return self.sent is not None and (hash_of(text) == self.sent or layout_hash(text) == self.layout)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry as JSON data."""
@@ -66,8 +74,8 @@ def history(engine: AsyncChanges | Changes) -> list[HistoryEntry]:
     entries: list[HistoryEntry] = []
     for version in versions:
         change, image = replaced.get(version.name, (None, None))
-        sent = image.content.get("sent_sha256") if image is not None else None
-        entries.append(HistoryEntry(version, change, sent))
+        content = image.content if image is not None else {}
+        entries.append(HistoryEntry(version, change, content.get("sent_sha256"), content.get("sent_layout")))
     return entries
 
 
@@ -93,8 +101,9 @@ def find_version(engine: AsyncChanges | Changes, text: str) -> KeptPolicy:
 
     Args:
         engine: whose kept versions are meant.
-        text: ``previous``; the beginning of its name, hash or ETag, at least four characters; or a moment with a
-            zone, such as ``2026-05-01T12:00:00Z``, for the version that was in force then.
+        text: ``previous``, for what the last change from here replaced; the beginning of a version's name, hash or
+            ETag, at least four characters; or a moment with a zone, such as ``2026-05-01T12:00:00Z``, for the
+            version that was in force then.
 
     Raises:
         StateError: none or several are meant, or it cannot be read.
@@ -102,13 +111,24 @@ def find_version(engine: AsyncChanges | Changes, text: str) -> KeptPolicy:
     versions = engine.state.versions.list(engine.policy_shelf)
     wanted = text.strip().strip('"')
     found = (
-        list(versions[:1]) if wanted == PREVIOUS else _named(versions, wanted) or _in_force(versions, wanted)
+        _replaced(engine)[:1]
+        if wanted == PREVIOUS
+        else _named(versions, wanted) or _in_force(versions, wanted)
     )
     hashes = {version.sha256 for version in found}
     if len(hashes) != 1:
         count = "no kept version of the policy" if not found else f"{len(hashes)} kept versions of the policy"
         raise StateError(f"{count} fit {text!r}: see the history for their names")
     return engine.state.versions.read(found[0].name, engine.policy_shelf)
+
+
+def _replaced(engine: AsyncChanges | Changes) -> list[PolicyVersion]:
+    """Return the versions that were replaced: those of a change that was refused, or never sent, were only kept."""
+    return [
+        entry.version
+        for entry in history(engine)
+        if entry.change is None or entry.change.state not in _NOT_WRITTEN
+    ]
 
 
 def _named(versions: tuple[PolicyVersion, ...], wanted: str) -> list[PolicyVersion]:
@@ -138,18 +158,18 @@ def _in_force(versions: tuple[PolicyVersion, ...], wanted: str) -> list[PolicyVe
     return later[-1:]
 
 
-def last_applied(engine: AsyncChanges | Changes, stored: str | None = None) -> str | None:
-    """Return the SHA-256 of the policy that was applied from here last, None where none was or is known.
+def last_applied(engine: AsyncChanges | Changes, stored: str) -> HistoryEntry | None:
+    """Return what was applied from here last, None where nothing was or is known.
 
     Args:
         engine: whose kept versions are meant.
-        stored: SHA-256 of what is stored: with it, a write whose outcome nobody looked up yet counts as well.
+        stored: the stored policy; a write of it whose outcome nobody looked up yet counts as well.
     """
     for entry in history(engine):
         if entry.change is None or entry.sent is None or entry.change.state == "refused":
             continue
-        if entry.change.state in _SETTLED or entry.sent == stored:
-            return entry.sent
+        if entry.change.state in _SETTLED or entry.wrote(stored):
+            return entry
     return None
 
 
@@ -197,4 +217,4 @@ async def difference(
     else:
         after = (await client.policy.get()).text
     lines = text_difference(kept.text, after, names=("before", "after"))
-    return VersionDifference(entries[place], lines, hash_of(after) == entries[place].sent)
+    return VersionDifference(entries[place], lines, entries[place].wrote(after))

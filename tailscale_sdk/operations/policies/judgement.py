@@ -8,9 +8,11 @@ from typing import Any
 from attrs import evolve, frozen
 
 from tailscale_sdk.errors import ChangeRefusedError, HuJSONError, PolicyError
-from tailscale_sdk.operations.policies.lockouts import Lockout, Stakes, find_lockouts
+from tailscale_sdk.operations.policies.extremes import find_extremes
+from tailscale_sdk.operations.policies.lockouts import find_lockouts
+from tailscale_sdk.operations.policies.stakes import Lockout, Stakes
 from tailscale_sdk.operations.policies.texts import text_difference
-from tailscale_sdk.policy.compile import compile_together
+from tailscale_sdk.policy.compile import compile_policy, compile_together
 from tailscale_sdk.policy.diff import AccessDiff, Risk, diff_access, risks_of
 from tailscale_sdk.policy.language import read_policy
 from tailscale_sdk.policy.tailnet import Tailnet
@@ -101,14 +103,17 @@ def judge(
         before = read_policy(old)
     except (HuJSONError, PolicyError):
         # A policy that nobody can read must be replaceable all the same.
-        return Judgement(None, (), (), text)
+        extremes = find_extremes(compile_policy(after, tailnet or Tailnet(())))
+        return Judgement(
+            None, (), tuple(extremes), text, None if tailnet is None else run_tests(after, tailnet)
+        )
+    stakes = stakes or Stakes(critical=frozenset(protect))
     if tailnet is None:
         empty = Tailnet(())
         sides = compile_together([(before, empty), (after, empty)])
-        return Judgement(None, (), tuple(find_lockouts(sides[0], sides[1], Stakes())), text)
+        return Judgement(None, (), tuple(find_lockouts(sides[0], sides[1], stakes)), text)
     compiled_before, compiled_after = compile_together([(before, tailnet), (after, tailnet)])
     access = diff_access(compiled_before, compiled_after)
-    stakes = stakes or Stakes(critical=frozenset(protect))
     return Judgement(
         access=access,
         risks=tuple(risks_of(access, protected=protect)),

@@ -5,60 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from attrs import field, frozen
-
+from tailscale_sdk.operations.policies.extremes import everything_or_nothing
+from tailscale_sdk.operations.policies.stakes import Lockout, Stakes
 from tailscale_sdk.policy.access import approves
-from tailscale_sdk.policy.compile import (
-    ALLOW_ALL,
-    CompiledPolicy,
-    TriState,
-    members,
-    postures_of,
-    rules_of,
-    union,
-)
+from tailscale_sdk.policy.compile import CompiledPolicy, TriState, members, union
 from tailscale_sdk.policy.compile.ssh import ssh_entries
-from tailscale_sdk.policy.language import Destination, Policy, Rule
 from tailscale_sdk.policy.tailnet import Device, parse_address
 
 _ADMIN_ROLES: Final = frozenset({"owner", "admin"})
-_TCP, _UDP, _LAST_PORT = 6, 17, 65535
-_EVERYBODY: Final = frozenset({"*", "autogroup:danger-all"})
-_EVERY_DEVICE: Final = frozenset({"autogroup:member", "autogroup:tagged"})
-
-
-@frozen
-class Lockout:
-    """Hold one thing that nobody may lose by accident.
-
-    Attributes:
-        name: what it is overridden by.
-        text: who loses what, one sentence.
-    """
-
-    name: str
-    text: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON data."""
-        return {"name": self.name, "text": self.text}
-
-
-@frozen
-class Stakes:
-    """Say what must not be lost beside what every tailnet must keep.
-
-    Attributes:
-        caller: Tailscale addresses of who asks, where this is served over the tailnet.
-        server: Tailscale addresses of the node this runs on.
-        critical: tags whose devices admins must keep their way to.
-        credentials: API objects of keys, whose tags need owners.
-    """
-
-    caller: frozenset[str] = frozenset()
-    server: frozenset[str] = frozenset()
-    critical: frozenset[str] = frozenset()
-    credentials: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+_TCP, _SSH_PORT = 6, 22
 
 
 def find_lockouts(old: CompiledPolicy, new: CompiledPolicy, stakes: Stakes) -> list[Lockout]:
@@ -69,7 +24,7 @@ def find_lockouts(old: CompiledPolicy, new: CompiledPolicy, stakes: Stakes) -> l
         stakes: what else is at stake.
     """
     return [
-        *_everything_or_nothing(old, new),
+        *everything_or_nothing(old, new),
         *_own_way_in(old, new, stakes),
         *_admins(old, new, stakes.critical),
         *_tag_owners(old, new, stakes.credentials),
@@ -77,53 +32,6 @@ def find_lockouts(old: CompiledPolicy, new: CompiledPolicy, stakes: Stakes) -> l
         *_routers(old, new),
         *_tests(old, new),
     ]
-
-
-def _everything_or_nothing(old: CompiledPolicy, new: CompiledPolicy) -> Iterator[Lockout]:
-    opening = _opening(new.policy)
-    if opening is not None and _opening(old.policy) is None:
-        how = (
-            "without acls and grants" if opening is ALLOW_ALL else f"by the rule in line {opening.place.line}"
-        )
-        yield Lockout("allow-all", f"{how} the new policy allows everything to everybody")
-    if _lets_somebody_in(old) and not _lets_somebody_in(new):
-        yield Lockout("deny-all", "the new policy lets nobody reach anything")
-
-
-def _opening(policy: Policy) -> Rule | None:
-    """Return the rule that allows everything to everybody, None where there is none."""
-    return next((rule for rule in rules_of(policy) if _allows_everything(policy, rule)), None)
-
-
-def _allows_everything(policy: Policy, rule: Rule) -> bool:
-    names = {selector.name for selector in rule.sources}
-    return (
-        bool(names & _EVERYBODY or names >= _EVERY_DEVICE)
-        and not rule.via
-        and not postures_of(policy, rule)
-        and any(
-            destination.selector.kind == "any" and _is_all_traffic(destination)
-            for destination in rule.destinations
-        )
-    )
-
-
-def _is_all_traffic(destination: Destination) -> bool:
-    """Tell whether every port of TCP and UDP is open; what else is carried makes no difference."""
-    whole = {
-        protocol
-        for traffic in destination.traffic
-        if any(first <= 1 and last == _LAST_PORT for first, last in traffic.ports)
-        for protocol in traffic.protocols
-    }
-    return whole >= {_TCP, _UDP}
-
-
-def _lets_somebody_in(compiled: CompiledPolicy) -> bool:
-    if not compiled.tailnet.devices:
-        # Without a tailnet nothing is selected: what is written has to do.
-        return any(destination.traffic for rule in compiled.rules for destination in rule.destinations)
-    return any(part.traffic and part.sources and part.places for part in compiled.parts)
 
 
 def _own_way_in(old: CompiledPolicy, new: CompiledPolicy, stakes: Stakes) -> Iterator[Lockout]:
@@ -160,10 +68,10 @@ def _reached(compiled: CompiledPolicy, device: Device) -> bool:
 
 
 def _admins(old: CompiledPolicy, new: CompiledPolicy, critical: frozenset[str]) -> Iterator[Lockout]:
-    for tag in sorted(critical):
+    for name in sorted(critical):
         for what, reaching in (("access", _admins_reaching), ("SSH", _admins_logging_in)):
-            if reaching(old, tag) and not reaching(new, tag):
-                yield Lockout("admins-lose-access", f"no admin has {what} to {tag} any more")
+            if reaching(old, name) and not reaching(new, name):
+                yield Lockout("admins-lose-access", f"no admin has {what} to {name} any more")
 
 
 def _admin_devices(compiled: CompiledPolicy) -> int:
@@ -174,19 +82,43 @@ def _admin_devices(compiled: CompiledPolicy) -> int:
     return found
 
 
-def _admins_reaching(compiled: CompiledPolicy, tag: str) -> bool:
+def _critical_devices(compiled: CompiledPolicy, name: str) -> int:
+    if name.startswith("tag:"):
+        return compiled.selection.tagged.get(name, 0)
+    found = 0
+    for device in compiled.tailnet.named(name):
+        found |= 1 << compiled.number(device)
+    return found
+
+
+def _admins_reaching(compiled: CompiledPolicy, name: str) -> bool:
     admins = compiled.selection.both_families(_admin_devices(compiled))
-    places = compiled.selection.both_families(compiled.selection.tagged.get(tag, 0))
+    places = compiled.selection.both_families(_critical_devices(compiled, name))
     return any(
         part.traffic and part.sources.yes & admins and part.places.yes & places and not part.same_owner
         for part in compiled.parts
     )
 
 
-def _admins_logging_in(compiled: CompiledPolicy, tag: str) -> bool:
+def _admins_logging_in(compiled: CompiledPolicy, name: str) -> bool:
+    """Tell whether an admin is let in by an SSH rule, and by a rule for its port, without which it is of no use."""
     admins = _admin_devices(compiled)
-    devices = compiled.devices(compiled.selection.tagged.get(tag, 0))
-    return any(entry.sources.yes & admins for device in devices for entry in ssh_entries(compiled, device))
+    return any(
+        entry.sources.yes & admins & _at_port(compiled, device)
+        for device in compiled.devices(_critical_devices(compiled, name))
+        for entry in ssh_entries(compiled, device)
+    )
+
+
+def _at_port(compiled: CompiledPolicy, device: Device) -> int:
+    """Return the devices that surely reach the SSH port of one."""
+    port = compiled.universe.traffic.at(_TCP, _SSH_PORT)
+    found = 0
+    for version in (4, 6):
+        if device.own(version) is not None:
+            place = compiled.universe.source(compiled.number(device), version)
+            found |= compiled.universe.devices_in(compiled.sources_to(place, port).yes)
+    return found
 
 
 def _tag_owners(
@@ -197,12 +129,18 @@ def _tag_owners(
     for tag in sorted(in_use | carried):
         before, after = old.policy.tag_owners.get(tag), new.policy.tag_owners.get(tag)
         who = "a credential" if tag in carried else "a device"
-        if before is not None and after is None:
+        if before is None:
+            continue
+        if after is None:
             yield Lockout("tag-owners-in-use", f"{tag} is no longer defined, and {who} has it")
-        elif (
-            before is not None and after is not None and tag in carried and before.values and not after.values
-        ):
+        elif tag in carried and before.values and not after.values:
             yield Lockout("tag-owners-in-use", f"nobody owns {tag} any more, and a credential has it")
+        for owner in sorted(
+            carried.intersection(before.values).difference(after.values if after else before.values)
+        ):
+            # A credential with the tag of an operator hands out the tags that this one owns.
+            text = f"{owner}, which a credential has, no longer owns {tag}, which {who} has"
+            yield Lockout("tag-owners-in-use", text)
 
 
 def _tags_of(key: Mapping[str, Any]) -> Sequence[Any]:

@@ -14,20 +14,21 @@ from tailscale_sdk.changes.applying import Progress
 from tailscale_sdk.client import AsyncTailscale
 from tailscale_sdk.errors import (
     ChangeRefusedError,
-    NotFoundError,
+    ConfigurationError,
     PermissionDeniedError,
     PolicyError,
     PreconditionFailedError,
     StateError,
 )
 from tailscale_sdk.operations.policies.conflicts import Conflict, PolicyConflictError, find_conflict
+from tailscale_sdk.operations.policies.credentials import read_credentials
 from tailscale_sdk.operations.policies.history import PREVIOUS, find_version, last_applied
 from tailscale_sdk.operations.policies.judgement import Judgement, judge
-from tailscale_sdk.operations.policies.lockouts import Lockout, Stakes
+from tailscale_sdk.operations.policies.stakes import Lockout, Stakes
 from tailscale_sdk.operations.policies.texts import hash_of, text_difference
 from tailscale_sdk.operations.snapshots import SnapshotSource
 from tailscale_sdk.policy.edits import Edit, edited
-from tailscale_sdk.policy.tailnet import read_tailnet
+from tailscale_sdk.policy.tailnet import Tailnet, read_tailnet
 
 OUTSIDE_EDIT = "outside-edit"
 
@@ -114,6 +115,7 @@ async def plan_change(
         snapshots: where reads are shared.
 
     Raises:
+        ConfigurationError: both edits and a text are given.
         ChangeRefusedError: nothing would change, or somebody would be locked out; the text says what to name.
         HuJSONError, PolicyError: the control plane would refuse the new policy, or warns of it.
         PolicyConflictError: somebody changed the policy while it was planned, or since it was read.
@@ -121,6 +123,8 @@ async def plan_change(
 
     Scope: ``policy_file``, ``devices:core:read``; ``users:read`` and the reading of keys where they are granted.
     """
+    if edits and text is not None:
+        raise ConfigurationError("give edits or a whole text, not both")
     guarded = safeguards or Safeguards()
     engine = changes or AsyncChanges(client)
     stored = await client.policy.get()
@@ -174,7 +178,7 @@ async def plan_rollback(
         version: ``previous``; the beginning of a version's name, hash or ETag, as ``history`` lists them; or a
             moment with a zone, for the version that was in force then.
         reason: why; it says which version is put back when left out.
-        safeguards: as for ``plan_change``.
+        safeguards: as for ``plan_change``; what the service only warns of is accepted.
         changes: engine whose kept versions are meant.
         principal: who plans.
         digest: hash of the caller's arguments.
@@ -189,8 +193,8 @@ async def plan_rollback(
     engine = changes or AsyncChanges(client)
     kept = find_version(engine, version)
     guarded = safeguards or Safeguards()
-    # Going back to what was there is no edit from outside, whatever is there now.
-    guarded = evolve(guarded, override=guarded.override | {OUTSIDE_EDIT})
+    # Going back to what was there is no edit from outside, and what the service only warns of was in force before.
+    guarded = evolve(guarded, override=guarded.override | {OUTSIDE_EDIT}, accept_warnings=True)
     return await plan_change(
         client,
         now=now,
@@ -208,7 +212,10 @@ async def plan_rollback(
 def _with_what_is_known(engine: AsyncChanges, guarded: Safeguards) -> Safeguards:
     """Add what the operator protects and the node this runs on, as the engine's own guards know them."""
     tags = {name for name in engine.protected if name.startswith("tag:")}
-    stakes = evolve(guarded.stakes, server=guarded.stakes.server or engine.own_addresses)
+    given = guarded.stakes
+    stakes = evolve(
+        given, server=given.server or engine.own_addresses, critical=given.critical | engine.protected
+    )
     return evolve(guarded, protect=guarded.protect | tags, stakes=stakes)
 
 
@@ -225,34 +232,26 @@ def _known_conflict(engine: AsyncChanges, base: str, new: str, stored: PolicyDoc
 async def _judge(
     client: AsyncTailscale, stored: PolicyDocument, new: str, guarded: Safeguards, reads: SnapshotSource
 ) -> Judgement:
+    tailnet: Tailnet | None
     try:
         tailnet = read_tailnet(await reads.access(policy=stored.text))
     except PermissionDeniedError:
         # Whoever may write the policy but not read the devices writes it without seeing what it means.
-        return judge(stored.text, new, None)
+        tailnet = None
     given = guarded.stakes
     stakes = Stakes(
         caller=given.caller,
         server=given.server,
         critical=given.critical | guarded.protect,
-        credentials=given.credentials or await _credentials(client),
+        credentials=given.credentials or await read_credentials(client, stored.text, new),
     )
     return judge(stored.text, new, tailnet, stakes=stakes, protect=sorted(guarded.protect))
 
 
-async def _credentials(client: AsyncTailscale) -> list[dict[str, Any]]:
-    """Read the keys, whose tags need owners; a credential that may not read them plans without."""
-    try:
-        return [key.to_dict() for key in await client.keys.list()]
-    except (PermissionDeniedError, NotFoundError):
-        return []
-
-
 def _outside_edit(engine: AsyncChanges, stored: PolicyDocument) -> Iterable[Lockout]:
     """Tell of an edit that a whole new text, made without knowing of it, would take back."""
-    current = hash_of(stored.text)
-    applied = last_applied(engine, current)
-    if applied is not None and applied != current:
+    applied = last_applied(engine, stored.text)
+    if applied is not None and not applied.wrote(stored.text):
         return (
             Lockout(
                 OUTSIDE_EDIT,
