@@ -48,6 +48,12 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX preimages_of_change ON preimages (change_id, item)",
         "CREATE INDEX preimages_of_target ON preimages (target, operation, id)",
     ),
+    (
+        """CREATE TABLE records (
+            kind TEXT NOT NULL, tailnet TEXT NOT NULL, id TEXT NOT NULL, record BLOB NOT NULL,
+            sha256 BLOB NOT NULL, at REAL NOT NULL, PRIMARY KEY (kind, tailnet, id)
+        ) WITHOUT ROWID""",
+    ),
 )
 VERSION = len(_MIGRATIONS)
 # A second opening of the file in this process would drop SQLite's locks when it is closed.

@@ -11,6 +11,7 @@ from tailscale_sdk.changes.plan_store import PlanStore, SQLitePlanStore
 from tailscale_sdk.changes.policy_versions import PolicyVersions
 from tailscale_sdk.changes.preimages import PreimageStore
 from tailscale_sdk.changes.state_directory import StateDirectory
+from tailscale_sdk.changes.state_records import StateRecords
 
 
 class LocalState:
@@ -44,6 +45,11 @@ class LocalState:
     def preimages(self) -> PreimageStore:
         """Return what was replaced, and how to put it back."""
         return PreimageStore(self.database)
+
+    @cached_property
+    def records(self) -> StateRecords:
+        """Return the records of work that goes on."""
+        return StateRecords(self.database)
 
     @cached_property
     def versions(self) -> PolicyVersions:
