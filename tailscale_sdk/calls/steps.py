@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
 from attrs import evolve, frozen
@@ -59,7 +59,20 @@ class Local:
     work: Callable[[], Any]
 
 
-Steps = Generator[Ask | Wait | Local, Any, T]
+@frozen
+class Together:
+    """Carry out several chains of steps side by side; the step's value is what each returned, in their order.
+
+    Attributes:
+        chains: none of them raises an error of ours: what became of each is in its value.
+        at_most: how many are under way at once; a synchronous client carries out one after the other.
+    """
+
+    chains: Sequence[Generator[Any, Any, Any]]
+    at_most: int
+
+
+Steps = Generator[Ask | Wait | Local | Together, Any, T]
 
 
 class _Settling:
@@ -117,6 +130,8 @@ def run(channel: Channel, steps: Steps[T]) -> T:
         try:
             if isinstance(step, Local):
                 answer = step.work()
+            elif isinstance(step, Together):
+                answer = [run(channel, chain) for chain in step.chains]
             elif isinstance(step, Wait):
                 settling.left(step)
                 clock.sleep(step.seconds)
@@ -154,6 +169,8 @@ async def run_async(channel: AsyncChannel, steps: Steps[T]) -> T:
         try:
             if isinstance(step, Local):
                 answer = await asyncio.to_thread(step.work)
+            elif isinstance(step, Together):
+                answer = await _side_by_side(channel, step)
             elif isinstance(step, Wait):
                 settling.left(step)
                 await clock.async_sleep(step.seconds)
@@ -177,6 +194,26 @@ def _stop(steps: Steps[Any], stop: BaseException) -> None:
     """Let the steps note what was under way when their caller stopped waiting; they cannot go on."""
     with contextlib.suppress(StopIteration, *STOPS):
         steps.throw(stop)
+
+
+async def _side_by_side(channel: AsyncChannel, step: Together) -> list[Any]:
+    """Carry out chains, begun in their order; a caller who stops waiting stops each of them where it is."""
+    waiting = list(enumerate(step.chains))[::-1]
+    answers: list[Any] = [None] * len(waiting)
+
+    async def work() -> None:
+        while waiting:
+            place, chain = waiting.pop()
+            answers[place] = await run_async(channel, chain)
+
+    tasks = [asyncio.ensure_future(work()) for _ in range(min(step.at_most, len(waiting)))]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return answers
 
 
 async def _unbroken(call: Any) -> Any:

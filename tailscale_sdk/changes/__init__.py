@@ -10,6 +10,7 @@ Changes(client).plan_undo(change_id)        the plan that takes it back
 
 from __future__ import annotations
 
+from tailscale_sdk.changes.accounts import Account, ItemAccount
 from tailscale_sdk.changes.engine import AsyncChanges, Changes, own_principal
 from tailscale_sdk.changes.guards import Caps, OwnCredential, OwnNode, Protected
 from tailscale_sdk.changes.local_state import LocalState
@@ -23,19 +24,22 @@ from tailscale_sdk.changes.model import (
     Target,
     Verdict,
 )
-from tailscale_sdk.changes.planning import Remarks
+from tailscale_sdk.changes.planning import Note, Remarks
 from tailscale_sdk.changes.records import digest_of_call
 from tailscale_sdk.changes.recovery import OpenChange
 
 __all__ = [
+    "Account",
     "AsyncChanges",
     "Caps",
     "ChangeReport",
     "Changes",
     "Check",
     "Guard",
+    "ItemAccount",
     "ItemReport",
     "LocalState",
+    "Note",
     "OpenChange",
     "OwnCredential",
     "OwnNode",

@@ -5,26 +5,32 @@ from __future__ import annotations
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from attrs import evolve
 
 from tailscale_sdk._generated.operations import OPERATIONS
 from tailscale_sdk.calls.prepared import PreparedCall
-from tailscale_sdk.calls.steps import Local, Steps
+from tailscale_sdk.calls.steps import Local, Steps, Together
+from tailscale_sdk.changes.batches import batch_of, keep_batch, keep_outcomes
 from tailscale_sdk.changes.closing import close, note_stop
-from tailscale_sdk.changes.model import ChangeReport, Check, Guard, ItemReport, PlannedItem
+from tailscale_sdk.changes.context import Context
+from tailscale_sdk.changes.course import Course, Progress
+from tailscale_sdk.changes.guards import Caps
+from tailscale_sdk.changes.model import ChangeReport, Check, Guard, ItemReport, Outcome, PlannedItem
 from tailscale_sdk.changes.outcome import send
-from tailscale_sdk.changes.planning import Context, apply_guards
-from tailscale_sdk.changes.predictions import compared
+from tailscale_sdk.changes.planning import apply_guards
+from tailscale_sdk.changes.predictions import compared, rule_of
 from tailscale_sdk.changes.records import from_item_record, handed_in, inverse_record, public_arguments, seal
 from tailscale_sdk.changes.states import hash_of, layout_hash, moved
 from tailscale_sdk.changes.work import Work, read_item
 from tailscale_sdk.errors import PlanRefusedError, StateError, TailscaleError
 from tailscale_sdk.transport.again import STOPS
 
-Progress = Callable[[int, int], None]
+AT_ONCE: Final = 5
+"""Items of a batch that are under way at once: half of the usual slots, so that nobody waits behind a batch."""
+
 _log = logging.getLogger("tailscale_sdk.changes")
 
 
@@ -39,6 +45,7 @@ def applying_steps(
     checks: Iterable[Check],
     progress: Progress | None,
     keep_open: bool = False,
+    stop_on_error: bool | None = None,
 ) -> Steps[ChangeReport]:
     """Return the steps that apply a plan once.
 
@@ -52,6 +59,7 @@ def applying_steps(
         checks: asked around each request.
         progress: called with items done and items in all.
         keep_open: what is verified stays open in the journal, until it is finished.
+        stop_on_error: begin nothing more once an item failed; when left out, where something is taken away.
 
     Raises:
         PlanRefusedError: there is no such plan for this principal now; nothing was sent.
@@ -64,36 +72,46 @@ def applying_steps(
         _rebuild(context, plan_id, index, record, given_secrets)
         for index, record in enumerate(peeked.body["items"])
     ]
-    guarded = apply_guards(tuple(items), guards)
+    guarded = apply_guards(tuple(items), _with_caps(guards, peeked.body.get("caps")))
     yield Local(context.state.audit.check_writable)
     yield Local(
         lambda: context.state.plans.take(plan_id, principal=principal, profile=context.profile, expect=expect)
     )
     change_id, reason = secrets.token_hex(16), peeked.body.get("reason")
     work = Work(context, plan_id, change_id, principal, tuple(checks), reason, keep_open)
-    stop_on_error = any(OPERATIONS[item.call.operation_id].effect == "delete" for item in guarded)
-    reports: list[ItemReport] = []
-    broken: str | None = None
-    for index, item in enumerate(guarded):
-        if broken is not None and item.status == "planned":
-            item = evolve(item, status="skipped", reason=broken)
-        try:
-            report = yield from _apply_item(work, index, item)
-        except StateError as error:
-            if all(done.journal is None for done in reports):
-                raise
-            # What came before was sent: the caller has to learn of it.
-            report = ItemReport(
-                index, item.call.operation_id, item.target, "failed", reason=f"not sent: {error}", error=error
-            )
-            broken = broken or f"not begun: after item {index} this machine could keep nothing more"
-        reports.append(report)
-        if report.outcome in {"failed", "unknown"} and stop_on_error and broken is None:
-            broken = f"not begun: item {index} ended as {report.outcome}"
-        if progress is not None:
-            progress(index + 1, len(guarded))
+    batch = batch_of(change_id, plan_id, principal, peeked.body, guarded)
+    yield Local(lambda: keep_batch(context, batch))
+    cautious = any(OPERATIONS[item.call.operation_id].effect == "delete" for item in guarded)
+    course = Course(guarded, cautious if stop_on_error is None else stop_on_error, progress)
+    chains = [_apply_in_turn(work, course, places) for places in course.turns()]
+    yield Together(chains, 1 if course.stop_on_error else AT_ONCE)
+    if course.state_error is not None and all(report.journal is None for report in course.reports):
+        raise course.state_error
+    report = ChangeReport(change_id, tuple(course.reports))
+    yield Local(lambda: keep_outcomes(context, batch, report))
     yield Local(lambda: _tidy(context))
-    return ChangeReport(work.change_id, tuple(reports))
+    return report
+
+
+def _with_caps(guards: Iterable[Guard], planned: Mapping[str, Any] | None) -> tuple[Guard, ...]:
+    """Ask the caps the plan was made with again, unless others are given."""
+    given = tuple(guards)
+    caps = () if any(isinstance(guard, Caps) for guard in given) else (Caps(**planned or {}),)
+    return (*given, *caps)
+
+
+def _apply_in_turn(work: Work, course: Course, places: Sequence[int]) -> Steps[None]:
+    """Apply items that follow each other; what goes wrong with one is in its report."""
+    for place in places:
+        item = course.admitted(place)
+        try:
+            report = yield from _apply_item(evolve(work, requests=0), place, item)
+        except StateError as error:
+            report = ItemReport(
+                place, item.call.operation_id, item.target, "failed", reason=f"not sent: {error}", error=error
+            )
+            course.lose_state(place, error)
+        course.note(report)
 
 
 def _tidy(context: Context) -> None:
@@ -126,18 +144,17 @@ def _apply_item(work: Work, index: int, item: PlannedItem) -> Steps[ItemReport]:
     report = ItemReport(index, operation_id, item.target, "skipped", before=item.before, reason=item.reason)
     if item.status == "skipped":
         return report
-    work.requests = 0
     try:
-        reason = yield from _moved(work, item)
+        ended = yield from _moved(work, item)
     except TailscaleError as error:
         return evolve(
             report, outcome="failed", reason=f"not sent: {error}", error=error, requests=work.requests
         )
     for check in work.checks:
         verdict = check.before_send(item)
-        reason = reason or (None if verdict.ok else f"not sent: {verdict.reason}")
-    if reason is not None:
-        return evolve(report, outcome="failed", reason=reason, requests=work.requests)
+        ended = ended or (None if verdict.ok else ("failed", f"not sent: {verdict.reason}"))
+    if ended is not None:
+        return evolve(report, outcome=ended[0], reason=ended[1], requests=work.requests)
     entry = yield Local(lambda: _begin(work, index, item))
     try:
         yield Local(lambda: _keep(work, index, item, entry))
@@ -150,8 +167,8 @@ def _apply_item(work: Work, index: int, item: PlannedItem) -> Steps[ItemReport]:
     try:
         report = yield from send(work, item, report)
     except StateError as error:
-        reason = f"sent, but this machine could not note what became of it: {error}"
-        report = evolve(report, outcome="unknown", reason=reason, error=error)
+        lost = f"sent, but this machine could not note what became of it: {error}"
+        report = evolve(report, outcome="unknown", reason=lost, error=error)
     except STOPS as stop:
         note_stop(work, item, report, stop)
         raise
@@ -159,17 +176,23 @@ def _apply_item(work: Work, index: int, item: PlannedItem) -> Steps[ItemReport]:
     return evolve(closed, requests=work.requests)
 
 
-def _moved(work: Work, item: PlannedItem) -> Steps[str | None]:
-    """Compare the state with the one that was planned on; return what moved, in words."""
+def _moved(work: Work, item: PlannedItem) -> Steps[tuple[Outcome, str] | None]:
+    """Compare the state with the one that was planned on; return how the item ends where it moved, and why."""
     if item.base is None or item.call.operation_id == "setPolicyFile":
         # The policy's own If-Match does this where it counts, at the service.
         return None
     found = yield from work.counted(read_item(work, item))
+    if found is not None and item.unchanged:
+        names = moved(item.unchanged, {name: found.get(name) for name in item.unchanged})
+        if names:
+            return "skipped", f"not sent: {', '.join(names)} changed since it was chosen"
     now = compared(item.call.operation_id, found)
+    if item.unchanged and not rule_of(item.call.operation_id).fields:
+        now = None if found is None else {}
     if hash_of(now) == item.base:
         return None
-    names = ", ".join(moved(item.before, now)) or "it"
-    return f"not sent: {names} changed since the plan was made; plan again"
+    names = moved(item.before, now) or ["it"]
+    return "failed", f"not sent: {', '.join(names)} changed since the plan was made; plan again"
 
 
 def _begin(work: Work, index: int, item: PlannedItem) -> int:

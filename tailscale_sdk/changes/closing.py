@@ -10,8 +10,8 @@ from attrs import evolve
 
 from tailscale_sdk._generated.operations import OPERATIONS
 from tailscale_sdk.calls.steps import Local, Steps
+from tailscale_sdk.changes.context import Context
 from tailscale_sdk.changes.model import Inverse, ItemReport, PlannedItem
-from tailscale_sdk.changes.planning import Context
 from tailscale_sdk.changes.records import inverse_record
 from tailscale_sdk.changes.states import hash_of
 from tailscale_sdk.changes.work import Work

@@ -8,13 +8,17 @@ from typing import Any
 
 from tailscale_sdk.calls.prepared import PreparedCall, prepare, sending_steps
 from tailscale_sdk.calls.steps import Steps, run, run_async
-from tailscale_sdk.changes.applying import Progress, applying_steps
+from tailscale_sdk.changes.accounts import Account, account_of, recent_accounts
+from tailscale_sdk.changes.applying import applying_steps
 from tailscale_sdk.changes.closing import finishing_steps
+from tailscale_sdk.changes.context import Context
+from tailscale_sdk.changes.course import Progress
 from tailscale_sdk.changes.guards import Caps, OwnCredential, OwnNode, Protected
 from tailscale_sdk.changes.local_state import LocalState
 from tailscale_sdk.changes.model import ChangeReport, Check, Guard, Plan
-from tailscale_sdk.changes.planning import NO_REMARKS, Context, Remarks, planning_steps
+from tailscale_sdk.changes.planning import NO_REMARKS, Remarks, planning_steps
 from tailscale_sdk.changes.recovery import OpenChange, open_steps, undo_calls
+from tailscale_sdk.changes.resuming import rest_steps
 from tailscale_sdk.client import AsyncTailscale, Tailscale
 from tailscale_sdk.transport.clock import Clock
 
@@ -81,6 +85,7 @@ class _Engine:
         *,
         accept_warnings: bool,
         undoes: str | None = None,
+        continues: str | None = None,
         remarks: Remarks = NO_REMARKS,
     ) -> Steps[Plan]:
         return planning_steps(
@@ -89,6 +94,7 @@ class _Engine:
             principal=principal or own_principal(),
             guards=self._all(guards),
             undoes=undoes,
+            continues=continues,
             accept_warnings=accept_warnings,
             remarks=remarks,
         )
@@ -108,6 +114,7 @@ class _Engine:
         checks: Iterable[Check],
         progress: Progress | None,
         keep_open: bool,
+        stop_on_error: bool | None,
     ) -> Steps[ChangeReport]:
         return applying_steps(
             self._context,
@@ -115,10 +122,46 @@ class _Engine:
             principal=principal or own_principal(),
             expect=expect,
             given_secrets=secrets,
-            guards=self._all(guards),
+            guards=(*self._guards, *guards),
             checks=checks,
             progress=progress,
             keep_open=keep_open,
+            stop_on_error=stop_on_error,
+        )
+
+    def account(self, change_id: str) -> Account:
+        """Return what this machine knows of a change, item by item; nothing is read from the service.
+
+        Args:
+            change_id: id of the change, from its report or ``state.journal.changes``.
+
+        Raises:
+            ChangeRefusedError: it is not known here.
+            StateError: it cannot be read.
+        """
+        return account_of(self._context, change_id)
+
+    def recent(self, limit: int = 20) -> tuple[Account, ...]:
+        """Return what this machine knows of the last changes, the newest first.
+
+        Args:
+            limit: how many.
+
+        Raises:
+            StateError: it cannot be read.
+        """
+        return recent_accounts(self._context, limit)
+
+    def _resuming(
+        self, change_id: str, principal: str | None, secrets: Mapping[str, Any] | None
+    ) -> Steps[Plan]:
+        rest = yield from rest_steps(self._context, change_id, secrets)
+        remarks = Remarks(reason=f"the rest of change {change_id}", notes=rest.notes)
+        caps = Caps(max_changes=len(rest.calls))
+        return (
+            yield from self._planning(
+                rest.calls, principal, (caps,), accept_warnings=True, continues=change_id, remarks=remarks
+            )
         )
 
     def _undoing(self, change_id: str, principal: str | None) -> Steps[Plan]:
@@ -179,6 +222,7 @@ class Changes(_Engine):
         checks: Iterable[Check] = (),
         progress: Progress | None = None,
         keep_open: bool = False,
+        stop_on_error: bool | None = None,
     ) -> ChangeReport:
         """Apply a plan, once: each item is compared, noted, sent and read back.
 
@@ -191,12 +235,15 @@ class Changes(_Engine):
             checks: asked before each request and after each verification.
             progress: called with items done and items in all.
             keep_open: what is verified stays open in the journal until ``finish``, because more is to come of it.
+            stop_on_error: begin nothing more once an item failed; when left out, where something is taken away.
 
         Raises:
             PlanRefusedError: there is no such plan for this principal now; nothing was sent.
             StateError: this machine cannot keep what must be kept first; nothing was sent.
         """
-        steps = self._applying(plan_id, principal, expect, secrets, guards, checks, progress, keep_open)
+        steps = self._applying(
+            plan_id, principal, expect, secrets, guards, checks, progress, keep_open, stop_on_error
+        )
         return run(self._channel, steps)
 
     def finish(self, change_id: str) -> None:
@@ -218,6 +265,22 @@ class Changes(_Engine):
             ChangeRefusedError: nothing of it can be taken back.
         """
         return run(self._channel, self._undoing(change_id, principal))
+
+    def plan_resume(
+        self, change_id: str, *, principal: str | None = None, secrets: Mapping[str, Any] | None = None
+    ) -> Plan:
+        """Plan the rest of a change that was broken off; what is proven done is not in it.
+
+        Args:
+            change_id: id of the change, from its report or the journal.
+            principal: who makes the plan.
+            secrets: secret arguments by name, or by ``<item>.<name>``: changes never keep them.
+
+        Raises:
+            ChangeRefusedError: nothing is left of it, or another change does its rest already.
+            ConfigurationError: a secret argument is missing.
+        """
+        return run(self._channel, self._resuming(change_id, principal, secrets))
 
     def open_changes(self) -> tuple[OpenChange, ...]:
         """Look at what never came to its end, and settle by reading what can be; nothing is changed."""
@@ -251,9 +314,12 @@ class AsyncChanges(_Engine):
         checks: Iterable[Check] = (),
         progress: Progress | None = None,
         keep_open: bool = False,
+        stop_on_error: bool | None = None,
     ) -> ChangeReport:
         """Apply a plan, as ``Changes.apply`` does."""
-        steps = self._applying(plan_id, principal, expect, secrets, guards, checks, progress, keep_open)
+        steps = self._applying(
+            plan_id, principal, expect, secrets, guards, checks, progress, keep_open, stop_on_error
+        )
         return await run_async(self._channel, steps)
 
     async def finish(self, change_id: str) -> None:
@@ -263,6 +329,12 @@ class AsyncChanges(_Engine):
     async def plan_undo(self, change_id: str, *, principal: str | None = None) -> Plan:
         """Plan what takes a change back, as ``Changes.plan_undo`` does."""
         return await run_async(self._channel, self._undoing(change_id, principal))
+
+    async def plan_resume(
+        self, change_id: str, *, principal: str | None = None, secrets: Mapping[str, Any] | None = None
+    ) -> Plan:
+        """Plan the rest of a change, as ``Changes.plan_resume`` does."""
+        return await run_async(self._channel, self._resuming(change_id, principal, secrets))
 
     async def open_changes(self) -> tuple[OpenChange, ...]:
         """Look at what never came to its end, as ``Changes.open_changes`` does."""

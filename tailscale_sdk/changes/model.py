@@ -72,6 +72,7 @@ class PlannedItem:
         risk: what to think of before doing it, in one sentence each.
         status: planned, or skipped by a guard.
         reason: why it is skipped.
+        unchanged: further fields of the object as they were; where one of them moved, the item is skipped.
     """
 
     call: PreparedCall
@@ -84,6 +85,7 @@ class PlannedItem:
     risk: tuple[str, ...] = ()
     status: ItemStatus = "planned"
     reason: str | None = None
+    unchanged: Mapping[str, Any] | None = None
 
 
 @frozen
@@ -92,7 +94,7 @@ class Plan:
 
     Attributes:
         id: 256 random bits; whoever has it and is the same principal may apply the plan.
-        kind: ``change``, or ``undo`` of another one.
+        kind: ``change``; ``undo`` or ``resume`` of another one.
         tailnet: tailnet of its calls.
         profile: name of the profile it was made under.
         principal: who made it: ``os:<uid>``, ``token:<hash>`` or ``oauth:<issuer>|<subject>|<client>``.
@@ -100,11 +102,13 @@ class Plan:
         digest: SHA-256 of the canonical arguments of all calls.
         items: what is sent, in order; skipped items stay in it with their reason.
         undoes: id of the change this one takes back.
+        continues: id of the change whose rest this one does.
+        caps: how much it was allowed to change: ``max_changes``, ``max_percent`` and ``population``.
         reason: why it is made, in the words of who makes it; kept with what is replaced and in the audit trail.
     """
 
     id: str
-    kind: Literal["change", "undo"]
+    kind: Literal["change", "undo", "resume"]
     tailnet: str
     profile: str
     principal: str
@@ -114,6 +118,8 @@ class Plan:
     items: tuple[PlannedItem, ...]
     undoes: str | None = None
     reason: str | None = None
+    continues: str | None = None
+    caps: Mapping[str, Any] | None = None
 
     @property
     def due(self) -> tuple[PlannedItem, ...]:
@@ -169,6 +175,7 @@ class ItemReport:
         answer: what the call returned.
         requests: requests sent for it, reads included.
         journal: id of its journal entry; None when nothing was sent.
+        held_back: it is skipped only because an item before it went wrong; resuming the change does it.
     """
 
     index: int
@@ -183,6 +190,7 @@ class ItemReport:
     answer: Any = field(default=None, repr=False, eq=False)
     requests: int = 0
     journal: int | None = None
+    held_back: bool = False
 
 
 @frozen

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import asdict, evolve, frozen
 
 from tailscale_sdk._generated.operations import OPERATIONS
 from tailscale_sdk.calls.policy_file import bare_etag
 from tailscale_sdk.calls.prepared import PreparedCall
 from tailscale_sdk.calls.steps import Local, Steps
+from tailscale_sdk.changes.context import Context, read_state, reading_steps
+from tailscale_sdk.changes.guards import Caps
 from tailscale_sdk.changes.inverses import invert
-from tailscale_sdk.changes.local_state import LocalState
 from tailscale_sdk.changes.model import Guard, Plan, PlannedItem
 from tailscale_sdk.changes.plan_store import PlanRecord, new_plan_id
-from tailscale_sdk.changes.predictions import BY_PART, Arguments, compared, predict, rule_of
-from tailscale_sdk.changes.readings import Reading, as_state, readings_of
+from tailscale_sdk.changes.predictions import BY_PART, compared, predict, rule_of
+from tailscale_sdk.changes.readings import Reading, readings_of
 from tailscale_sdk.changes.records import digest_of_calls, public_arguments, to_record
 from tailscale_sdk.changes.states import hash_of
 from tailscale_sdk.changes.targets import reversible, risks_of, target_of
@@ -33,6 +34,26 @@ PLAN_LIFETIME = timedelta(minutes=15)
 
 
 @frozen
+class Note:
+    """Hold what a caller knows of one call.
+
+    Attributes:
+        known: the object it changes as it was read, which saves a read.
+        risks: what to think of before doing it, beside what the engine knows.
+        unchanged: fields of the object that must be as they are when it is sent; otherwise it is skipped.
+        skip: why it is not to be sent; it stays in the plan to be seen.
+    """
+
+    known: Mapping[str, Any] | None = None
+    risks: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    skip: str | None = None
+
+
+NO_NOTE = Note()
+
+
+@frozen
 class Remarks:
     """Hold what a caller adds to a plan.
 
@@ -40,93 +61,46 @@ class Remarks:
         reason: why it is made.
         risks: what to think of before doing it, beside what the engine knows.
         digest: hash of the arguments the calls were worked out from, in place of that of the calls.
+        notes: what is known of each call, in their order; none where nothing is.
     """
 
     reason: str | None = None
     risks: tuple[str, ...] = ()
     digest: str | None = None
+    notes: Sequence[Note] = ()
 
 
 NO_REMARKS = Remarks()
 
 
-@frozen
-class Context:
-    """Hold what plans are made and applied with.
-
-    Attributes:
-        tailnet: of the client.
-        profile: name of the profile, ``default`` without one.
-        prepare: builds a call from operation id and arguments; a third argument gives the mark of a creation.
-        sending: returns the steps that send a prepared call.
-        now: wall clock with a zone.
-        state: what this machine keeps.
-        key_id: id of the credential, where it tells.
-    """
-
-    tailnet: str
-    profile: str
-    prepare: Callable[..., PreparedCall]
-    sending: Callable[[PreparedCall], Steps[Any]]
-    now: Callable[[], datetime]
-    state: LocalState
-    key_id: str | None = None
-
-    @property
-    def shelf(self) -> str:
-        """Return the name under which policy versions are kept; the credential's own tailnet has none."""
-        own = f"{self.profile}@{self.key_id}" if self.key_id else self.profile
-        return own if self.tailnet == "-" else self.tailnet
-
-
-def reading_steps(context: Context, reading: Reading, tailnet: str) -> Steps[dict[str, Any]]:
-    """Carry out one read and return its answer as an object."""
-    call = context.prepare(reading.operation_id, {**reading.arguments, "tailnet": tailnet})
-    answer = yield from context.sending(call)
-    return as_state(reading, answer)
-
-
-def read_state(
-    context: Context, operation_id: str, arguments: Arguments, tailnet: str, *, afterwards: bool = False
-) -> Steps[dict[str, Any] | None]:
-    """Read the object a write changes; None where nothing is there, an empty object where no read shows it.
+def plan_item(
+    context: Context,
+    call: PreparedCall,
+    *,
+    accept_warnings: bool = False,
+    note: Note = NO_NOTE,
+    foreseen: Mapping[str, Any] | None = None,
+) -> Steps[PlannedItem]:
+    """Read what one call changes and work out what it leaves and what undoes it.
 
     Args:
-        context: what it is read with.
-        operation_id: the write.
-        arguments: its arguments.
-        tailnet: tailnet it is for.
-        afterwards: the write has been carried out.
-
-    Raises:
-        TailscaleError: it cannot be read for another reason than rights.
-    """
-    state: dict[str, Any] = {}
-    for reading in readings_of(operation_id, arguments, afterwards=afterwards):
-        try:
-            found = yield from reading_steps(context, reading, tailnet)
-        except NotFoundError:
-            if reading.part is None:
-                return None
-            found = {}
-        if reading.part is None:
-            return found
-        state[reading.part] = found
-    return state
-
-
-def plan_item(context: Context, call: PreparedCall, *, accept_warnings: bool = False) -> Steps[PlannedItem]:
-    """Read what one call changes and work out what it leaves and what undoes it.
+        context: what it is planned with.
+        call: a write or delete call.
+        accept_warnings: a policy that the service only warns of may be planned.
+        note: what is known of it.
+        foreseen: what earlier calls of the same plan leave of the object.
 
     Raises:
         TailscaleError: the state cannot be read, there is nothing to change, or the service refuses the policy.
     """
     operation_id = call.operation_id
     readings = readings_of(operation_id, call.arguments)
-    risk = list(risks_of(operation_id))
+    risk = [*risks_of(operation_id), *note.risks]
     whole: dict[str, Any] | None = {}
     try:
-        whole = yield from read_state(context, operation_id, call.arguments, call.tailnet)
+        whole = yield from _known_state(context, call, note)
+        if whole is not None and foreseen:
+            whole = {**whole, **foreseen}
     except PermissionDeniedError:
         readings = ()
         risk.append("its present state may not be read with this credential: nothing to compare or restore")
@@ -143,11 +117,20 @@ def plan_item(context: Context, call: PreparedCall, *, accept_warnings: bool = F
         target=target_of(operation_id, call.tailnet, call.arguments, known, devices),
         before=before,
         after=predict(operation_id, call.arguments, before) if readings else None,
-        base=_base(call, before) if readings else None,
+        base=_base(call, before, note) if readings else None,
         reversible=reversible(operation_id, inverse),
         inverse=inverse,
-        risk=tuple(risk),
+        risk=tuple(dict.fromkeys(risk)),
+        unchanged={name: whole.get(name) for name in note.unchanged} if whole and note.unchanged else None,
     )
+
+
+def _known_state(context: Context, call: PreparedCall, note: Note) -> Steps[dict[str, Any] | None]:
+    """Take what is known in place of a read, where it is compared field by field."""
+    fields = rule_of(call.operation_id).fields
+    if note.known is not None and "*" not in fields and (fields or note.unchanged):
+        return dict(note.known)
+    return (yield from read_state(context, call.operation_id, call.arguments, call.tailnet))
 
 
 def _check_policy(
@@ -216,8 +199,11 @@ def _absent(call: PreparedCall) -> TailscaleError:
     )
 
 
-def _base(call: PreparedCall, before: Mapping[str, Any] | None) -> str:
+def _base(call: PreparedCall, before: Mapping[str, Any] | None, note: Note) -> str:
     """Return what must still hold when the call is sent."""
+    if not rule_of(call.operation_id).fields and note.unchanged:
+        # Of an object that is taken away, the named fields are what counts: lists show others than single reads.
+        return hash_of({})
     return str((before or {}).get("etag")) if call.operation_id == "setPolicyFile" else hash_of(before)
 
 
@@ -228,6 +214,7 @@ def planning_steps(
     principal: str,
     guards: Iterable[Guard],
     undoes: str | None = None,
+    continues: str | None = None,
     accept_warnings: bool = False,
     remarks: Remarks = NO_REMARKS,
 ) -> Steps[Plan]:
@@ -239,6 +226,7 @@ def planning_steps(
         principal: who makes it.
         guards: what it may not do.
         undoes: id of the change it takes back.
+        continues: id of the change whose rest it does.
         accept_warnings: a policy that the service only warns of may be planned.
         remarks: what the caller adds to it.
 
@@ -251,20 +239,13 @@ def planning_steps(
         raise ValueError("a plan needs at least one call")
     for call in calls:
         rule_of(call.operation_id)
-    items: list[PlannedItem] = []
-    for call in calls:
-        try:
-            item = yield from plan_item(context, call, accept_warnings=accept_warnings)
-            items.append(evolve(item, risk=(*item.risk, *remarks.risks)))
-        except TailscaleError as error:
-            if len(calls) == 1:
-                raise
-            items.append(_skipped(context, call, str(error)))
-    guarded = apply_guards(tuple(items), guards)
+    items = yield from _items(context, calls, remarks, accept_warnings=accept_warnings)
+    asked = tuple(guards)
+    guarded = apply_guards(tuple(items), asked)
     created: datetime = context.now()
     plan = Plan(
         id=new_plan_id(),
-        kind="undo" if undoes else "change",
+        kind="undo" if undoes else "resume" if continues else "change",
         tailnet=context.tailnet,
         profile=context.profile,
         principal=principal,
@@ -274,10 +255,45 @@ def planning_steps(
         or digest_of_calls([(call.operation_id, call.tailnet, public_arguments(call)) for call in calls]),
         items=guarded,
         undoes=undoes,
+        continues=continues,
         reason=remarks.reason,
+        caps=next((asdict(guard) for guard in asked if isinstance(guard, Caps)), None),
     )
     yield Local(lambda: context.state.plans.put(_record(plan)))
     return plan
+
+
+def _items(
+    context: Context, calls: Sequence[PreparedCall], remarks: Remarks, *, accept_warnings: bool
+) -> Steps[list[PlannedItem]]:
+    items: list[PlannedItem] = []
+    foreseen: dict[str, dict[str, Any]] = {}
+    for index, call in enumerate(calls):
+        note = remarks.notes[index] if remarks.notes else NO_NOTE
+        if note.skip is not None:
+            items.append(_skipped(context, call, note.skip))
+            continue
+        of_target = foreseen.setdefault(_object_of(call), {})
+        try:
+            item = yield from plan_item(
+                context, call, accept_warnings=accept_warnings, note=note, foreseen=of_target
+            )
+        except TailscaleError as error:
+            if len(calls) == 1:
+                raise
+            items.append(_skipped(context, call, str(error)))
+            continue
+        of_target.update(item.after or {})
+        items.append(evolve(item, risk=tuple(dict.fromkeys((*item.risk, *remarks.risks)))))
+    return items
+
+
+def _object_of(call: PreparedCall) -> str:
+    """Return which object a call changes, as far as its reads tell; calls with the same one follow each other."""
+    readings = readings_of(call.operation_id, call.arguments)
+    return repr(
+        [(reading.operation_id, sorted(reading.arguments.items())) for reading in readings] or id(call)
+    )
 
 
 def _skipped(context: Context, call: PreparedCall, reason: str) -> PlannedItem:

@@ -47,6 +47,8 @@ def to_record(plan: Plan) -> dict[str, Any]:
     return {
         "kind": plan.kind,
         "undoes": plan.undoes,
+        "continues": plan.continues,
+        "caps": plan.caps,
         "reason": plan.reason,
         "created": plan.created.isoformat(),
         "items": [_item_record(plan.id, item) for item in plan.items],
@@ -71,6 +73,7 @@ def _item_record(plan_id: str, item: PlannedItem) -> dict[str, Any]:
         "risk": list(item.risk),
         "status": item.status,
         "reason": item.reason,
+        "unchanged": item.unchanged,
     }
 
 
@@ -115,6 +118,7 @@ def from_item_record(record: Mapping[str, Any], call: PreparedCall) -> PlannedIt
         risk=tuple(record["risk"]),
         status=record["status"],
         reason=record["reason"],
+        unchanged=record.get("unchanged"),
     )
 
 

@@ -12,9 +12,9 @@ from attrs import frozen
 
 from tailscale_sdk.calls.prepared import PreparedCall
 from tailscale_sdk.calls.steps import Local, Steps
+from tailscale_sdk.changes.context import Context, read_state
 from tailscale_sdk.changes.evidence import is_done
 from tailscale_sdk.changes.journal import Entry, State
-from tailscale_sdk.changes.planning import Context, read_state
 from tailscale_sdk.changes.predictions import compared, is_predictable, is_removal
 from tailscale_sdk.changes.preimages import Preimage
 from tailscale_sdk.changes.states import layout_hash, same
@@ -45,7 +45,7 @@ def open_steps(context: Context) -> Steps[tuple[OpenChange, ...]]:
     mine = [e for e in entries if e.tailnet == context.tailnet and e.profile == context.profile]
     found: tuple[OpenChange, ...] = ()
     for entry in mine:
-        found = (*found, (yield from _settle(context, entry)))
+        found = (*found, (yield from settle(context, entry)))
     return found
 
 
@@ -53,7 +53,7 @@ def open_steps(context: Context) -> Steps[tuple[OpenChange, ...]]:
 _ANSWERED = frozenset({"applied", "verified", "not_verified"})
 
 
-def _settle(context: Context, entry: Entry) -> Steps[OpenChange]:
+def settle(context: Context, entry: Entry) -> Steps[OpenChange]:
     if entry.state in {"planned", "snapshotted"}:
         yield Local(partial(_note, context, entry, "never_sent"))
         return OpenChange(entry, "never_sent")

@@ -7,9 +7,9 @@ from typing import Any
 from attrs import define
 
 from tailscale_sdk.calls.steps import Ask, Local, Steps
+from tailscale_sdk.changes.context import Context, read_state
 from tailscale_sdk.changes.journal import Journal, State
 from tailscale_sdk.changes.model import Check, ItemReport, PlannedItem
-from tailscale_sdk.changes.planning import Context, read_state
 from tailscale_sdk.errors import TailscaleError
 from tailscale_sdk.transport.again import STOPS
 

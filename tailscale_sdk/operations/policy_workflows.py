@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from tailscale_sdk.changes import AsyncChanges
-from tailscale_sdk.changes.applying import Progress
+from tailscale_sdk.changes.course import Progress
 from tailscale_sdk.client import AsyncTailscale
 from tailscale_sdk.errors import ConfigurationError
 from tailscale_sdk.operations import policies

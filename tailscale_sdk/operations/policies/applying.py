@@ -10,7 +10,7 @@ from attrs import frozen
 
 from tailscale_sdk.calls.steps import in_doubt
 from tailscale_sdk.changes import AsyncChanges, ChangeReport, PlannedItem
-from tailscale_sdk.changes.applying import Progress
+from tailscale_sdk.changes.course import Progress
 from tailscale_sdk.client import AsyncTailscale
 from tailscale_sdk.errors import PlanRefusedError, PreconditionFailedError, TailscaleError
 from tailscale_sdk.operations.policies.conflicts import Conflict, find_conflict

@@ -10,7 +10,7 @@ from attrs import evolve, field, frozen
 
 from tailscale_sdk.calls.policy_file import PolicyDocument, bare_etag
 from tailscale_sdk.changes import AsyncChanges, Plan, Remarks
-from tailscale_sdk.changes.applying import Progress
+from tailscale_sdk.changes.course import Progress
 from tailscale_sdk.client import AsyncTailscale
 from tailscale_sdk.errors import (
     ChangeRefusedError,

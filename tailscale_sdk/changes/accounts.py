@@ -1,0 +1,146 @@
+"""What this machine knows of a change, item by item, without asking anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import frozen
+
+from tailscale_sdk.changes.batches import Batch, BatchItem, all_batches, outcome_of, read_batch
+from tailscale_sdk.changes.context import Context
+from tailscale_sdk.changes.journal import Entry
+from tailscale_sdk.changes.model import Outcome, Target
+from tailscale_sdk.errors import ChangeRefusedError
+
+
+@frozen
+class ItemAccount:
+    """Say what is known of one item of a change.
+
+    Attributes:
+        index: place in the plan.
+        operation_id: what was sent.
+        target: what it changes; of a change of one item its key alone is known.
+        outcome: ok, failed, skipped or unknown; None where it never began.
+        state: how far the journal saw it.
+        reason: why it is not ok.
+    """
+
+    index: int
+    operation_id: str
+    target: Target
+    outcome: Outcome | None
+    state: str | None = None
+    reason: str | None = None
+
+
+@frozen
+class Account:
+    """Say what is known of a change, item by item.
+
+    Attributes:
+        change_id: id of the change.
+        principal: who applied it.
+        reason: why, as far as it was said.
+        undoes, continues: the change it takes back, or whose rest it does.
+        ended: it came to its end.
+        items: in order.
+        started: when its first request was noted, in seconds since the epoch; when it was to begin where none was.
+    """
+
+    change_id: str
+    principal: str
+    reason: str | None
+    undoes: str | None
+    continues: str | None
+    ended: bool
+    items: tuple[ItemAccount, ...]
+    started: float | None = None
+
+    @property
+    def left(self) -> int:
+        """Return how many items never began, failed or are unknown."""
+        return sum(item.outcome in {None, "failed", "unknown"} for item in self.items)
+
+
+def account_of(context: Context, change_id: str) -> Account:
+    """Return what this machine knows of a change; nothing is read from the service.
+
+    Args:
+        context: whose state is asked.
+        change_id: id of the change.
+
+    Raises:
+        ChangeRefusedError: it is not known here.
+        StateError: it cannot be read.
+    """
+    batch = read_batch(context, change_id)
+    entries = context.state.journal.entries(change_id)
+    if batch is not None:
+        return _account_of_batch(batch, {entry.item: entry for entry in entries})
+    if not entries:
+        raise ChangeRefusedError(f"no change is known here as {change_id}: see tailscale-sdk changes list")
+    return _account_of_entries(entries)
+
+
+def recent_accounts(context: Context, limit: int) -> tuple[Account, ...]:
+    """Return what this machine knows of the last changes of this tailnet and profile, the newest first.
+
+    Args:
+        context: whose state is asked.
+        limit: how many.
+
+    Raises:
+        StateError: it cannot be read.
+    """
+    batches = {batch.change_id: batch for batch in all_batches(context) if batch.profile == context.profile}
+    found = []
+    for summary in context.state.journal.changes(limit):
+        if (summary.tailnet, summary.profile) == (context.tailnet, context.profile):
+            found.append(account_of(context, summary.change_id))
+            batches.pop(summary.change_id, None)
+    # Of these nothing was begun: they ended between the plan and its first request.
+    unbegun = [_account_of_batch(batch, {}) for batch in batches.values() if not _has_entries(context, batch)]
+    return tuple(sorted((*unbegun, *found), key=lambda account: account.started or 0.0, reverse=True)[:limit])
+
+
+def _has_entries(context: Context, batch: Batch) -> bool:
+    return bool(context.state.journal.entries(batch.change_id))
+
+
+def _account_of_batch(batch: Batch, entries: Mapping[int, Entry]) -> Account:
+    items = []
+    for item in batch.items:
+        entry = entries.get(item.index)
+        outcome = outcome_of(item, entry)
+        reason = item.reason or item.skipped or (entry.error if entry is not None else None)
+        state = None if entry is None else entry.state
+        items.append(ItemAccount(item.index, item.operation_id, item.target, outcome, state, reason))
+    return Account(
+        batch.change_id,
+        batch.principal,
+        batch.reason,
+        batch.undoes,
+        batch.continues,
+        batch.ended,
+        tuple(items),
+        _started(entries.values()) or batch.at,
+    )
+
+
+def _account_of_entries(entries: Sequence[Entry]) -> Account:
+    first = entries[0]
+    items = tuple(_account_of_entry(entry) for entry in entries)
+    return Account(first.change_id, first.principal, None, None, None, True, items, _started(entries))
+
+
+def _started(entries: Iterable[Entry]) -> float | None:
+    return min((at for entry in entries for _, at in entry.steps), default=None)
+
+
+def _account_of_entry(entry: Entry) -> ItemAccount:
+    kind, _, target_id = entry.target.partition(":")
+    item = BatchItem(entry.item, entry.operation, {}, (), Target(kind, target_id))
+    return ItemAccount(
+        entry.item, entry.operation, item.target, outcome_of(item, entry), entry.state, entry.error
+    )
