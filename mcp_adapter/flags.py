@@ -267,9 +267,10 @@ def protected_of(name: str, profile: Mapping[str, Any]) -> frozenset[str]:
     Raises:
         WrongUse: it is not a list of names.
     """
-    listed = profile.get("protected", [])
-    if not isinstance(listed, list) or not all(isinstance(item, str) and item for item in listed):
-        raise WrongUse(
-            f"profile {name!r}: protected is a list of tags, node ids, device names, addresses or users"
-        )
-    return frozenset(listed)
+    from tailscale_sdk.config import protected_names
+    from tailscale_sdk.errors import ConfigurationError
+
+    try:
+        return protected_names(name, profile)
+    except ConfigurationError as problem:
+        raise WrongUse(str(problem)) from None

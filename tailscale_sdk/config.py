@@ -56,7 +56,7 @@ def from_environment(
         ConfigurationError: a setting is missing, contradictory or unreadable; the text names it.
     """
     variables = os.environ if environ is None else environ
-    chosen = profile or variables.get(PROFILE_VARIABLE, "").strip() or None
+    chosen = chosen_profile(profile, variables)
     settings = _from_variables(variables)
     if chosen is not None:
         if profile is None:
@@ -70,6 +70,30 @@ def from_environment(
     else:
         credential = _choose(settings, f"profile {chosen!r}" if chosen else None)
     return Configuration(credential=credential, **(found | given))
+
+
+def chosen_profile(profile: str | None = None, environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the name of the profile that is meant, None where none is."""
+    variables = os.environ if environ is None else environ
+    return profile or variables.get(PROFILE_VARIABLE, "").strip() or None
+
+
+def protected_names(name: str, settings: Mapping[str, Any]) -> frozenset[str]:
+    """Return what a profile protects from every change: tags, node ids, device names, addresses, users.
+
+    Args:
+        name: of the profile.
+        settings: as ``read_profile`` returns them.
+
+    Raises:
+        ConfigurationError: it is not a list of names.
+    """
+    listed = settings.get("protected", [])
+    if not isinstance(listed, list) or not all(isinstance(item, str) and item for item in listed):
+        raise ConfigurationError(
+            f"profile {name!r}: protected is a list of tags, node ids, device names, addresses or users"
+        )
+    return frozenset(listed)
 
 
 def _from_variables(variables: Mapping[str, str]) -> dict[str, Any]:

@@ -56,6 +56,14 @@ def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def machine_without_tailscale() -> Iterator[None]:
+    """Keep every test from asking for the address of the machine it runs on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tailscale_sdk.changes.guards.own_addresses", frozenset)
+        yield
+
+
 @pytest.fixture(scope="session")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return unused folder names; numbering them here is quicker than searching for the next free one."""

@@ -7,12 +7,12 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tailscale_sdk.changes import AsyncChanges
+from tailscale_sdk.cli.engine import run_with_engine
 from tailscale_sdk.cli.policy_inputs import read_policy_text
 from tailscale_sdk.cli.tables import table
 from tailscale_sdk.client import AsyncTailscale
@@ -27,7 +27,6 @@ from tailscale_sdk.visible import visible
 DONE, FAILED = 0, 1
 _TAB = 4
 _PLAN_ID = re.compile(r"[A-Za-z0-9_-]{43}")
-Work = Callable[[AsyncTailscale, AsyncChanges], Awaitable[int]]
 
 
 def plan_command(options: argparse.Namespace) -> int:
@@ -39,7 +38,7 @@ def plan_command(options: argparse.Namespace) -> int:
         plan = await _plan(client, engine, edits, text, options)
         return await _planned(client, engine, plan, options)
 
-    return _run(options, work)
+    return run_with_engine(options, work)
 
 
 async def _plan(
@@ -77,7 +76,7 @@ def rollback_command(options: argparse.Namespace) -> int:
         )
         return await _planned(client, engine, plan, options)
 
-    return _run(options, work)
+    return run_with_engine(options, work)
 
 
 def apply_command(options: argparse.Namespace) -> int:
@@ -93,7 +92,7 @@ def apply_command(options: argparse.Namespace) -> int:
             return await _apply(client, engine, options.plan, options)
         return await _apply_file(client, engine, text, options)
 
-    return _run(options, work)
+    return run_with_engine(options, work)
 
 
 async def _apply_file(
@@ -126,7 +125,7 @@ def history_command(options: argparse.Namespace) -> int:
             print("no version is kept: nothing was changed from here yet")
         return DONE
 
-    return _run(options, work)
+    return run_with_engine(options, work)
 
 
 def drift_command(options: argparse.Namespace) -> int:
@@ -142,7 +141,7 @@ def drift_command(options: argparse.Namespace) -> int:
         return DONE if found.status == "in_sync" else FAILED
 
     text = read_policy_text(options.file)
-    return _run(options, work)
+    return run_with_engine(options, work)
 
 
 def cross_check_command(options: argparse.Namespace) -> int:
@@ -159,7 +158,7 @@ def cross_check_command(options: argparse.Namespace) -> int:
                 print(f"{words} names the rules in lines {found[side]}")
         return DONE if found["agrees"] else FAILED
 
-    return _run(options, work)
+    return run_with_engine(options, work)
 
 
 _STATUSES = {
@@ -285,11 +284,3 @@ def _silent(done: int, total: int) -> None:
 
 def _print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, ensure_ascii=False))
-
-
-def _run(options: argparse.Namespace, work: Work) -> int:
-    async def running() -> int:
-        async with AsyncTailscale.from_env(options.profile) as client:
-            return await work(client, AsyncChanges(client, profile=options.profile or "default"))
-
-    return asyncio.run(running())

@@ -19,12 +19,6 @@ ERAS = ("legacy", "auto")
 Connect = Callable[..., AbstractAsyncContextManager[Client[Any]]]
 
 
-@pytest.fixture(autouse=True)
-def machine_without_tailscale(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep a test from asking for the address of the machine it runs on."""
-    monkeypatch.setattr("tailscale_sdk.changes.guards.own_addresses", frozenset)
-
-
 @pytest.fixture
 def tailnet() -> Iterator[FakeTailnet]:
     with FakeTailnet(devices=12, seed=11) as running:
