@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from tailscale_sdk._printing import printed
 from tailscale_sdk._version import __version__
 from tailscale_sdk.cli.files import write_private
+from tailscale_sdk.cli.fleet import add_changes_commands
 from tailscale_sdk.cli.policy import add_policy_commands
 from tailscale_sdk.cli.tables import table
 from tailscale_sdk.errors import ConfigurationError, HuJSONError, PolicyError, TailscaleError
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     found.add_argument("--json", action="store_true", help="print errors as JSON too; the snapshot always is")
     found.set_defaults(run=_snapshot)
     add_policy_commands(commands)
+    add_changes_commands(commands)
     return parser
 
 

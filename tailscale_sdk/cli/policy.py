@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from importlib import import_module
 
-Command = Callable[[argparse.Namespace], int]
+from tailscale_sdk.cli.parsing import add_command, add_tailnet, lazy
+
 FORMATS = ("text", "json", "sarif", "junit", "github", "markdown")
 _LONGEST_WATCH = 3600
 
@@ -20,25 +19,6 @@ def add_policy_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     _add_changes(inner)
 
 
-def _lazy(module: str, name: str) -> Command:
-    """Return a command whose module is loaded when it runs: most runs need one of many."""
-
-    def run(options: argparse.Namespace) -> int:
-        command: Command = getattr(import_module(f"tailscale_sdk.cli.{module}"), name)
-        return command(options)
-
-    return run
-
-
-def _command(
-    inner: argparse._SubParsersAction[argparse.ArgumentParser], name: str, help_: str, run: Command
-) -> argparse.ArgumentParser:
-    found = inner.add_parser(name, help=help_, description=help_)
-    found.add_argument("--json", action="store_true", help="print JSON")
-    found.set_defaults(run=run)
-    return found
-
-
 def _with_tailnet(parser: argparse.ArgumentParser, *, policy: bool = True) -> argparse.ArgumentParser:
     if policy:
         parser.add_argument(
@@ -46,11 +26,7 @@ def _with_tailnet(parser: argparse.ArgumentParser, *, policy: bool = True) -> ar
             metavar="FILE",
             help="policy to ask; the tailnet's own when left out, - is standard input",
         )
-    parser.add_argument(
-        "--tailnet", metavar="SNAPSHOT", help="snapshot file; the tailnet itself is read when left out"
-    )
-    parser.add_argument("--profile", metavar="NAME", help="named profile of tailscale-sdk/config.toml")
-    return parser
+    return add_tailnet(parser)
 
 
 def _add_questions(inner: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -58,29 +34,29 @@ def _add_questions(inner: argparse._SubParsersAction[argparse.ArgumentParser]) -
         ("reach", "list who reaches what", "reach_command"),
         ("ssh", "list the SSH rules of every pair", "ssh_command"),
     ):
-        found = _with_tailnet(_command(inner, name, help_, _lazy("policy_questions", run)))
+        found = _with_tailnet(add_command(inner, name, help_, lazy("policy_questions", run)))
         found.add_argument("--src", metavar="NAME", help="only from this device, user, group or tag")
         found.add_argument("--dst", metavar="NAME", help="only to this device, user, group or tag")
     _with_tailnet(
-        _command(inner, "test", "run the tests of a policy", _lazy("policy_questions", "test_command"))
+        add_command(inner, "test", "run the tests of a policy", lazy("policy_questions", "test_command"))
     )
     found = _with_tailnet(
-        _command(
+        add_command(
             inner,
             "explain",
             "say why SRC can or cannot reach DST:PORT",
-            _lazy("policy_questions", "explain_command"),
+            lazy("policy_questions", "explain_command"),
         )
     )
     found.add_argument("source", metavar="SRC", help="device, user, group, tag or address")
     found.add_argument("destination", metavar="DST:PORT", help="such as web:443, tag:db:5432 or [fd7a::1]:22")
     found.add_argument("--proto", metavar="NAME", help="tcp, udp, icmp or a number; TCP when left out")
     found = _with_tailnet(
-        _command(
+        add_command(
             inner,
             "diff",
             "list the access that NEW gives and takes",
-            _lazy("policy_questions", "diff_command"),
+            lazy("policy_questions", "diff_command"),
         ),
         policy=False,
     )
@@ -89,18 +65,18 @@ def _add_questions(inner: argparse._SubParsersAction[argparse.ArgumentParser]) -
     _add_protect(found)
     _add_what_ifs(inner)
     found = _with_tailnet(
-        _command(
+        add_command(
             inner,
             "rights",
             "list who may hand out tags, approve routes and turn on funnel",
-            _lazy("policy_rights", "rights_command"),
+            lazy("policy_rights", "rights_command"),
         )
     )
     found.add_argument("--tag", metavar="TAG", help="only the owners of this tag")
     found.add_argument("--route", metavar="CIDR", help="only the approvers of this route")
     found = _with_tailnet(
-        _command(
-            inner, "graph", "draw the rules, or who reaches whom", _lazy("policy_pictures", "graph_command")
+        add_command(
+            inner, "graph", "draw the rules, or who reaches whom", lazy("policy_pictures", "graph_command")
         )
     )
     found.add_argument("--effective", action="store_true", help="draw effective access instead of the rules")
@@ -113,7 +89,7 @@ def _add_questions(inner: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def _add_what_ifs(inner: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     help_ = "list the access that other tags or routes of devices would give and take"
-    found = _with_tailnet(_command(inner, "what-if", help_, _lazy("policy_questions", "what_if_command")))
+    found = _with_tailnet(add_command(inner, "what-if", help_, lazy("policy_questions", "what_if_command")))
     for option, metavar, told in (
         (
             "--tag",
@@ -126,11 +102,11 @@ def _add_what_ifs(inner: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         found.add_argument(option, metavar=metavar, action="append", default=[], help=told)
     _add_protect(found)
     help_ = "list what a rule gives that no other one gives"
-    found = _with_tailnet(_command(inner, "rule", help_, _lazy("policy_questions", "rule_command")))
+    found = _with_tailnet(add_command(inner, "rule", help_, lazy("policy_questions", "rule_command")))
     found.add_argument("rule", metavar="RULE", help="such as acls[3] or /grants/0")
     _add_protect(found)
     help_ = "compare our answer with the preview of the API"
-    found = _command(inner, "cross-check", help_, _lazy("policy_changes", "cross_check_command"))
+    found = add_command(inner, "cross-check", help_, lazy("policy_changes", "cross_check_command"))
     found.add_argument("about", metavar="USER|ADDRESS:PORT", help="login name, or an address with a port")
     found.add_argument("--profile", metavar="NAME", help="named profile of tailscale-sdk/config.toml")
 
@@ -186,11 +162,11 @@ def _add_judgements(inner: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     found.add_argument("target", metavar="TARGET", help="device, tag, user or group")
     found = _with_tailnet(
-        _command(
+        add_command(
             inner,
             "generate-tests",
             "write tests that hold today",
-            _lazy("policy_judgements", "generate_command"),
+            lazy("policy_judgements", "generate_command"),
         )
     )
     found.add_argument(
@@ -201,7 +177,7 @@ def _add_judgements(inner: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _judgement(
     inner: argparse._SubParsersAction[argparse.ArgumentParser], name: str, help_: str, run: str
 ) -> argparse.ArgumentParser:
-    found = _command(inner, name, help_, _lazy("policy_judgements", run))
+    found = add_command(inner, name, help_, lazy("policy_judgements", run))
     found.add_argument(
         "--format", choices=FORMATS, default="text", help="output format; --json is --format json"
     )
@@ -250,7 +226,7 @@ def _add_changes(inner: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 def _change(
     inner: argparse._SubParsersAction[argparse.ArgumentParser], name: str, help_: str, run: str
 ) -> argparse.ArgumentParser:
-    found = _command(inner, name, help_, _lazy("policy_changes", run))
+    found = add_command(inner, name, help_, lazy("policy_changes", run))
     found.add_argument("--profile", metavar="NAME", help="named profile of tailscale-sdk/config.toml")
     return found
 
