@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
 
@@ -14,6 +14,7 @@ from tailscale_sdk.errors import APIStatusError, TailscaleError
 READ = "read"
 """What coverage says of a part that was read completely."""
 
+T = TypeVar("T")
 _LISTED = ("users", "keys", "webhooks", "services", "posture_integrations", "oauth_apps", "user_invites")
 _SINGLE = ("settings", "contacts")
 _LOG_TYPES = ("configuration", "network")
@@ -133,8 +134,8 @@ def reason_of(error: TailscaleError) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def read(client: Tailscale, calls: Calls) -> Part:
-    """Read a part with a synchronous client.
+def read(client: Tailscale, calls: Generator[Call, Any, T]) -> T:
+    """Read with a synchronous client.
 
     Raises:
         TailscaleError: it cannot be read.
@@ -144,8 +145,8 @@ def read(client: Tailscale, calls: Calls) -> Part:
         try:
             call = calls.throw(problem) if problem is not None else calls.send(answer)
         except StopIteration as done:
-            part: Part = done.value
-            return part
+            value: T = done.value
+            return value
         answer, problem = None, None
         try:
             answer = call(client)
@@ -153,15 +154,15 @@ def read(client: Tailscale, calls: Calls) -> Part:
             problem = error
 
 
-async def read_async(client: AsyncTailscale, calls: Calls) -> Part:
-    """Read a part with an asynchronous client, as ``read`` does."""
+async def read_async(client: AsyncTailscale, calls: Generator[Call, Any, T]) -> T:
+    """Read with an asynchronous client, as ``read`` does."""
     answer, problem = None, None
     while True:
         try:
             call = calls.throw(problem) if problem is not None else calls.send(answer)
         except StopIteration as done:
-            part: Part = done.value
-            return part
+            value: T = done.value
+            return value
         answer, problem = None, None
         try:
             answer = await call(client)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from attrs import field, frozen
 
@@ -22,6 +22,7 @@ from tailscale_sdk.operations.values import (
 from tailscale_sdk.snapshot import TailnetSnapshot
 
 EXIT_ROUTES: Final = ("0.0.0.0/0", "::/0")
+ExitState = Literal["no", "pending", "partial", "approved"]
 
 
 @frozen
@@ -153,6 +154,19 @@ class Device:
     def approved_subnets(self) -> frozenset[Network]:
         """Return the subnets an admin allowed, normalised, without exit routes."""
         return frozenset(_subnets(self.approved))
+
+    @cached_property
+    def exit_state(self) -> ExitState:
+        """Return whether it is an exit node, or would be one: pending is offered and allowed for no family."""
+        approved = sum(route in self.approved for route in EXIT_ROUTES)
+        if approved:
+            return "approved" if approved == len(EXIT_ROUTES) else "partial"
+        return "pending" if self.offers_exit else "no"
+
+    @cached_property
+    def offers_exit(self) -> bool:
+        """Tell whether it advertises itself as an exit node."""
+        return any(route in self.advertised for route in EXIT_ROUTES)
 
     @cached_property
     def serial_numbers(self) -> tuple[str, ...]:

@@ -1,0 +1,16 @@
+"""People: who is idle, and what lets one in or takes one out."""
+
+from tailscale_sdk.operations.users.offboarding import propose_offboarding
+from tailscale_sdk.operations.users.onboarding import PersonPlan, propose_onboarding
+from tailscale_sdk.operations.users.people import IdleReport, IdleUser, Person, idle_users, person_of
+
+__all__ = [
+    "IdleReport",
+    "IdleUser",
+    "Person",
+    "PersonPlan",
+    "idle_users",
+    "person_of",
+    "propose_offboarding",
+    "propose_onboarding",
+]
