@@ -9,16 +9,13 @@ from tailscale_sdk.operations.keys.forecast import (
     expiry_forecast,
 )
 from tailscale_sdk.operations.keys.inventory import Key, KeyRow, key_inventory
-from tailscale_sdk.operations.keys.rotation import (
+from tailscale_sdk.operations.keys.retirement import apply_retirement, plan_retirement, resume_rotation
+from tailscale_sdk.operations.keys.rotation import apply_rotation, plan_rotation
+from tailscale_sdk.operations.keys.rotation_state import (
     Rotation,
     RotationPlan,
     RotationReport,
-    apply_retirement,
-    apply_rotation,
     list_rotations,
-    plan_retirement,
-    plan_rotation,
-    resume_rotation,
 )
 from tailscale_sdk.operations.keys.sinks import (
     CommandSink,
