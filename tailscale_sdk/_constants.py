@@ -111,3 +111,7 @@ POLICY_VERSION_SECONDS = 730 * 86_400.0
 # An audit file is closed and named when it has grown to this; a line is some five hundred bytes.
 AUDIT_FILE_BYTES = 64 * 1024 * 1024
 AUDIT_VALUE_CHARACTERS = 500
+
+# Caps of one plan: so many items, and so many percent of all objects of a kind.
+MAX_CHANGES = 20
+MAX_PERCENT = 5.0

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
+from tailscale_sdk._constants import MAX_CHANGES, MAX_PERCENT
 from tailscale_sdk.changes.model import PlannedItem
 from tailscale_sdk.errors import ChangeRefusedError
 
-MAX_CHANGES = 20
-MAX_PERCENT = 5.0
 # A share of a small tailnet is always allowed this many items.
 PERCENT_FLOOR_ITEMS = 5
 _TAILSCALE_NET = ipaddress.ip_network("100.64.0.0/10")

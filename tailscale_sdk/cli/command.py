@@ -10,7 +10,14 @@ from collections.abc import Callable, Sequence
 from tailscale_sdk._printing import printed
 from tailscale_sdk._version import __version__
 from tailscale_sdk.cli.files import write_private
-from tailscale_sdk.cli.fleet import add_changes_commands
+from tailscale_sdk.cli.fleet import add_changes_commands, add_devices_commands
+from tailscale_sdk.cli.fleet_areas import (
+    add_keys_commands,
+    add_lifecycle_commands,
+    add_network_commands,
+    add_tags_commands,
+    add_users_commands,
+)
 from tailscale_sdk.cli.policy import add_policy_commands
 from tailscale_sdk.cli.tables import table
 from tailscale_sdk.errors import ConfigurationError, HuJSONError, PolicyError, TailscaleError
@@ -84,6 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     found.set_defaults(run=_snapshot)
     add_policy_commands(commands)
     add_changes_commands(commands)
+    add_devices_commands(commands)
+    add_network_commands(commands)
+    add_lifecycle_commands(commands)
+    add_tags_commands(commands)
+    add_keys_commands(commands)
+    add_users_commands(commands)
     return parser
 
 

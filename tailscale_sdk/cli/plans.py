@@ -21,31 +21,6 @@ DONE, FAILED = 0, 1
 _VALUE_CHARACTERS: Final = 60
 
 
-def add_plan_options(parser: argparse.ArgumentParser, *, selects: bool = True) -> None:
-    """Add what every command that changes something takes.
-
-    Args:
-        parser: of the command.
-        selects: it changes what a selection finds, so that caps make sense.
-    """
-    parser.add_argument("--apply", action="store_true", help="carry the plan out at once")
-    if selects:
-        parser.add_argument(
-            "--max-changes",
-            metavar="N",
-            type=int,
-            default=Limits().max_changes,
-            help="most items of one plan (%(default)s)",
-        )
-        parser.add_argument(
-            "--max-percent",
-            metavar="P",
-            type=float,
-            default=Limits().max_percent,
-            help="most of all objects of that kind in percent, five are always allowed (%(default)g)",
-        )
-
-
 def limits_of(options: argparse.Namespace) -> Limits:
     """Return the caps a command was given."""
     return Limits(options.max_changes, options.max_percent)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from tailscale_sdk._constants import MAX_CHANGES, MAX_PERCENT
 from tailscale_sdk.calls.prepared import PreparedCall
 from tailscale_sdk.changes import (
     AsyncChanges,
@@ -19,7 +20,6 @@ from tailscale_sdk.changes import (
     Remarks,
 )
 from tailscale_sdk.changes.course import Progress
-from tailscale_sdk.changes.guards import MAX_CHANGES, MAX_PERCENT
 from tailscale_sdk.client import AsyncTailscale, Tailscale
 from tailscale_sdk.errors import ChangeRefusedError
 from tailscale_sdk.operations.fleet import LeftAlone, Proposal

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final, Literal
 
-from attrs import field, frozen, validators
+from attrs import asdict, field, frozen, validators
 
 from tailscale_sdk.errors import ConfigurationError
 from tailscale_sdk.operations.fleet import Device, Fleet
@@ -37,6 +38,32 @@ class Thresholds:
     def __attrs_post_init__(self) -> None:
         if not self.quiet <= self.stale <= self.quarantine <= self.remove:
             raise ConfigurationError("thresholds: quiet, stale, quarantine and remove must not go down")
+
+    @classmethod
+    def around(cls, given: Mapping[str, Any]) -> Thresholds:
+        """Return thresholds of which some are given; the others make room for them.
+
+        Args:
+            given: days by name; None where nothing is given.
+
+        Raises:
+            ConfigurationError: there is no such threshold, one is no number of days, or they go down.
+        """
+        usual = asdict(cls())
+        for name, value in given.items():
+            if name not in usual:
+                raise ConfigurationError(f"there is no threshold {name!r}: {', '.join(usual)}")
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+                raise ConfigurationError(f"{name}: {value!r} is no number of days")
+        chosen = {name: value for name, value in given.items() if value is not None}
+        days = {**usual, **chosen}
+        for earlier, later in reversed(list(pairwise(usual))):
+            if earlier not in chosen:
+                days[earlier] = min(days[earlier], days[later])
+        for earlier, later in pairwise(usual):
+            if later not in chosen:
+                days[later] = max(days[earlier], days[later])
+        return cls(**days)
 
     def stage(self, silent: timedelta) -> Stage:
         """Return the stage of a device that was silent for so long."""
