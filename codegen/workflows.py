@@ -14,7 +14,7 @@ from codegen.document import operations
 from codegen.signatures import NoSuchFunction, Signature, read_signature
 from mcp_adapter.schema import RESERVED, SchemaConflict, kind_of, merge_parameters
 
-_TOOL_ORDER = ("access_read", "policy_change", "policy_rollback")
+_TOOL_ORDER = ("access_read", "policy_change", "policy_rollback", "fleet_read", "fleet_write", "fleet_delete")
 _FILE_KEYS = {"tool", "domain", "title", "effect", "about", "params", "op"}
 _ACTION_KEYS = {
     "summary", "call", "apply", "arguments", "hide", "params", "example", "needs", "repeatable", "confirm", "exactly_one",

@@ -38,8 +38,11 @@ from mcp_adapter.text import compact
 from mcp_adapter.workflows import Provider
 from mcp_adapter.written import NotDone, carried_out, planned
 
-CHOICES_SHOWN = 8
+CHOICES_SHOWN = 4
 """Optional arguments that the line of an action names."""
+
+COMMON = frozenset({"max_changes", "max_percent"})
+"""Arguments that every change of many has, and its lines do not repeat."""
 
 _log = logging.getLogger("mcp_adapter")
 
@@ -54,11 +57,12 @@ def describe(spec: ToolSpec) -> str:
 
 def _arguments(entry: Mapping[str, Any]) -> str:
     """Name the arguments of an action; where there are very many to choose from, the schema alone lists them."""
-    needed = [p["name"] for p in entry["params"] if p["required"]]
-    choices = [p["name"] for p in entry["params"] if not p["required"]]
+    told = [p for p in entry["params"] if p["name"] not in COMMON]
+    needed = [p["name"] for p in told if p["required"]]
+    choices = [p["name"] for p in told if not p["required"]]
     if len(choices) > CHOICES_SHOWN:
         return ", ".join([*needed, "..."])
-    return ", ".join(p["name"] if p["required"] else f"{p['name']}?" for p in entry["params"])
+    return ", ".join(p["name"] if p["required"] else f"{p['name']}?" for p in told)
 
 
 def annotations_of(spec: ToolSpec) -> ToolAnnotations:

@@ -68,8 +68,16 @@ def merge_parameters(operations: Iterable[Operation]) -> Schema:
 def served_property(parameter: Mapping[str, Any]) -> Schema:
     """Return the schema of one parameter as a client sees it; a brief one is described in words only."""
     description, schema = parameter.get("description"), parameter["schema"]
-    shown = {"type": schema["type"]} if parameter.get("brief") else schema
+    shown = _brief(schema) if parameter.get("brief") else schema
     return {**shown, **({"description": description} if description else {})}
+
+
+def _brief(schema: Mapping[str, Any]) -> Schema:
+    items = schema.get("items") or {}
+    kind = items.get("type") or next(
+        (choice["type"] for choice in items.get("anyOf", ()) if isinstance(choice.get("type"), str)), None
+    )
+    return {"type": schema["type"], **({"items": {"type": kind}} if kind else {})}
 
 
 def _join(name: str, one: Schema, other: Schema) -> Schema:

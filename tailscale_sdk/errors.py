@@ -421,6 +421,10 @@ class ChangeRefusedError(TailscaleError):
     """Say why a change is not planned or not applied: a cap, a protected target, or nothing to take back."""
 
 
+class NothingToChangeError(ChangeRefusedError):
+    """Say that everything is already as a change would make it; nothing was planned."""
+
+
 class HuJSONError(TailscaleError):
     """Say where text is not HuJSON; line and column count from 1, offset from 0."""
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 from attrs import frozen
 
@@ -33,6 +36,16 @@ class ItemAccount:
     state: str | None = None
     reason: str | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON data."""
+        return {
+            "operation": self.operation_id,
+            "target": {"kind": self.target.kind, "id": self.target.id, "name": self.target.name},
+            "outcome": self.outcome or "not_begun",
+            "state": self.state,
+            "reason": self.reason,
+        }
+
 
 @frozen
 class Account:
@@ -56,6 +69,26 @@ class Account:
     ended: bool
     items: tuple[ItemAccount, ...]
     started: float | None = None
+
+    def to_dict(self, *, items: bool = True) -> dict[str, Any]:
+        """Return it as JSON data.
+
+        Args:
+            items: with what is known of each item.
+        """
+        started = None if self.started is None else datetime.fromtimestamp(self.started, UTC)
+        return {
+            "change": self.change_id,
+            "started": None if started is None else started.isoformat(timespec="seconds"),
+            "principal": self.principal,
+            "reason": self.reason,
+            "undoes": self.undoes,
+            "continues": self.continues,
+            "ended": self.ended,
+            "left": self.left,
+            "counts": dict(Counter(item.outcome or "not_begun" for item in self.items)),
+            **({"items": [item.to_dict() for item in self.items]} if items else {}),
+        }
 
     @property
     def left(self) -> int:

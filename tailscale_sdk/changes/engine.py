@@ -153,10 +153,15 @@ class _Engine:
         return recent_accounts(self._context, limit)
 
     def _resuming(
-        self, change_id: str, principal: str | None, secrets: Mapping[str, Any] | None
+        self, change_id: str, principal: str | None, secrets: Mapping[str, Any] | None, digest: str | None
     ) -> Steps[Plan]:
         rest = yield from rest_steps(self._context, change_id, secrets)
-        remarks = Remarks(reason=f"the rest of change {change_id}", notes=rest.notes)
+        remarks = Remarks(
+            reason=f"the rest of change {change_id}",
+            risks=rest.left_out,
+            digest=digest,
+            notes=rest.notes,
+        )
         caps = Caps(max_changes=len(rest.calls))
         return (
             yield from self._planning(
@@ -164,10 +169,10 @@ class _Engine:
             )
         )
 
-    def _undoing(self, change_id: str, principal: str | None) -> Steps[Plan]:
+    def _undoing(self, change_id: str, principal: str | None, digest: str | None) -> Steps[Plan]:
         calls = yield from undo_calls(self._context, change_id)
         caps = Caps(max_changes=len(calls))
-        remarks = Remarks(reason=f"takes back change {change_id}")
+        remarks = Remarks(reason=f"takes back change {change_id}", digest=digest)
         return (
             yield from self._planning(
                 calls, principal, (caps,), accept_warnings=True, undoes=change_id, remarks=remarks
@@ -254,20 +259,26 @@ class Changes(_Engine):
         """
         run(self._channel, finishing_steps(self._context, change_id))
 
-    def plan_undo(self, change_id: str, *, principal: str | None = None) -> Plan:
+    def plan_undo(self, change_id: str, *, principal: str | None = None, digest: str | None = None) -> Plan:
         """Plan what takes a change back; it is refused where somebody changed the same since.
 
         Args:
             change_id: id of the change, from its report or the journal.
             principal: who makes the plan.
+            digest: hash of the caller's arguments.
 
         Raises:
             ChangeRefusedError: nothing of it can be taken back.
         """
-        return run(self._channel, self._undoing(change_id, principal))
+        return run(self._channel, self._undoing(change_id, principal, digest))
 
     def plan_resume(
-        self, change_id: str, *, principal: str | None = None, secrets: Mapping[str, Any] | None = None
+        self,
+        change_id: str,
+        *,
+        principal: str | None = None,
+        secrets: Mapping[str, Any] | None = None,
+        digest: str | None = None,
     ) -> Plan:
         """Plan the rest of a change that was broken off; what is proven done is not in it.
 
@@ -275,12 +286,13 @@ class Changes(_Engine):
             change_id: id of the change, from its report or the journal.
             principal: who makes the plan.
             secrets: secret arguments by name, or by ``<item>.<name>``: changes never keep them.
+            digest: hash of the caller's arguments.
 
         Raises:
             ChangeRefusedError: nothing is left of it, or another change does its rest already.
             ConfigurationError: a secret argument is missing.
         """
-        return run(self._channel, self._resuming(change_id, principal, secrets))
+        return run(self._channel, self._resuming(change_id, principal, secrets, digest))
 
     def open_changes(self) -> tuple[OpenChange, ...]:
         """Look at what never came to its end, and settle by reading what can be; nothing is changed."""
@@ -326,15 +338,22 @@ class AsyncChanges(_Engine):
         """Close a change that was kept open, as ``Changes.finish`` does."""
         await run_async(self._channel, finishing_steps(self._context, change_id))
 
-    async def plan_undo(self, change_id: str, *, principal: str | None = None) -> Plan:
+    async def plan_undo(
+        self, change_id: str, *, principal: str | None = None, digest: str | None = None
+    ) -> Plan:
         """Plan what takes a change back, as ``Changes.plan_undo`` does."""
-        return await run_async(self._channel, self._undoing(change_id, principal))
+        return await run_async(self._channel, self._undoing(change_id, principal, digest))
 
     async def plan_resume(
-        self, change_id: str, *, principal: str | None = None, secrets: Mapping[str, Any] | None = None
+        self,
+        change_id: str,
+        *,
+        principal: str | None = None,
+        secrets: Mapping[str, Any] | None = None,
+        digest: str | None = None,
     ) -> Plan:
         """Plan the rest of a change, as ``Changes.plan_resume`` does."""
-        return await run_async(self._channel, self._resuming(change_id, principal, secrets))
+        return await run_async(self._channel, self._resuming(change_id, principal, secrets, digest))
 
     async def open_changes(self) -> tuple[OpenChange, ...]:
         """Look at what never came to its end, as ``Changes.open_changes`` does."""

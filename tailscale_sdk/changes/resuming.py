@@ -27,10 +27,12 @@ class Rest:
     Attributes:
         calls: to be planned again, in the order of the change.
         notes: of each call; what may not be repeated is skipped with the reason.
+        left_out: what is not among the calls, one sentence each.
     """
 
     calls: tuple[PreparedCall, ...]
     notes: tuple[Note, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def rest_steps(context: Context, change_id: str, secrets: Mapping[str, Any] | None = None) -> Steps[Rest]:
@@ -57,17 +59,21 @@ def rest_steps(context: Context, change_id: str, secrets: Mapping[str, Any] | No
     by_item = {entry.item: entry for entry in entries}
     calls: list[PreparedCall] = []
     notes: list[Note] = []
+    left_out: list[str] = []
     for item in batch.items:
         note = yield from _what_is_left(context, item, by_item.get(item.index))
         if note is not None:
-            arguments = {**item.arguments, **_secrets_of(item, secrets), "tailnet": batch.tailnet}
             if item.operation_id == "setPolicyFile":
-                raise ChangeRefusedError("a policy is among what is left: plan it again with its text")
+                # Its text is kept nowhere.
+                left_out.append("the policy is not in it: plan that again with its text")
+                continue
+            arguments = {**item.arguments, **_secrets_of(item, secrets), "tailnet": batch.tailnet}
             calls.append(context.prepare(item.operation_id, arguments))
             notes.append(note)
     if all(note.skip is not None for note in notes):
-        raise ChangeRefusedError(_nothing_left(change_id, notes))
-    return Rest(tuple(calls), tuple(notes))
+        unclear = [*left_out, *(note.skip for note in notes if note.skip is not None)]
+        raise ChangeRefusedError(_nothing_left(change_id, unclear))
+    return Rest(tuple(calls), tuple(notes), tuple(left_out))
 
 
 def _what_is_left(context: Context, item: BatchItem, entry: Entry | None) -> Steps[Note | None]:
@@ -96,8 +102,8 @@ def _secrets_of(item: BatchItem, given: Mapping[str, Any] | None) -> dict[str, A
     return found
 
 
-def _nothing_left(change_id: str, notes: list[Note]) -> str:
-    unclear = "; ".join(dict.fromkeys(note.skip for note in notes if note.skip))
+def _nothing_left(change_id: str, reasons: list[str]) -> str:
+    unclear = "; ".join(dict.fromkeys(reasons))
     return f"nothing of change {change_id} is left to do" + (
         f" that may be repeated: {unclear}" if unclear else ""
     )

@@ -21,7 +21,7 @@ def list_command(options: argparse.Namespace) -> int:
     async def work(client: AsyncTailscale, engine: AsyncChanges) -> int:
         accounts = engine.recent(options.limit)
         if options.json:
-            print_json([_account_data(account, items=False) for account in accounts])
+            print_json([account.to_dict(items=False) for account in accounts])
         elif accounts:
             print(table(("change", "started", "by", "items", "reason"), [_row(each) for each in accounts]))
         else:
@@ -37,7 +37,7 @@ def show_command(options: argparse.Namespace) -> int:
     async def work(client: AsyncTailscale, engine: AsyncChanges) -> int:
         account = engine.account(options.change)
         if options.json:
-            print_json(_account_data(account))
+            print_json(account.to_dict())
         else:
             _print_account(account)
         return FAILED if account.left else DONE
@@ -122,32 +122,6 @@ def _print_account(account: Account) -> None:
 
 def _name(item: ItemAccount) -> str:
     return f"{item.target.name} ({item.target.id})" if item.target.name else item.target.id
-
-
-def _account_data(account: Account, *, items: bool = True) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "change": account.change_id,
-        "started": moment(account.started) or None,
-        "principal": account.principal,
-        "reason": account.reason,
-        "undoes": account.undoes,
-        "continues": account.continues,
-        "ended": account.ended,
-        "left": account.left,
-        "counts": dict(Counter(item.outcome or "not_begun" for item in account.items)),
-    }
-    if items:
-        found["items"] = [
-            {
-                "operation": item.operation_id,
-                "target": {"kind": item.target.kind, "id": item.target.id, "name": item.target.name},
-                "outcome": item.outcome or "not_begun",
-                "state": item.state,
-                "reason": item.reason,
-            }
-            for item in account.items
-        ]
-    return found
 
 
 def _open_data(found: OpenChange) -> dict[str, Any]:

@@ -269,16 +269,10 @@ def attribute_command(options: argparse.Namespace) -> int:
         if options.value is None:
             return attributes.remove_attribute(fleet, chosen, options.key, comment=options.comment)
         return attributes.set_attribute(
-            fleet, chosen, options.key, _value(options.value), comment=options.comment
+            fleet, chosen, options.key, attributes.read_value(options.value), comment=options.comment
         )
 
     return _act(options, propose)
-
-
-def _value(text: str) -> attributes.Value:
-    if text in {"true", "false"}:
-        return text == "true"
-    return int(text) if text.lstrip("-").isdecimal() and text.isascii() else text
 
 
 def rename_command(options: argparse.Namespace) -> int:

@@ -162,7 +162,7 @@ def retire_command(options: argparse.Namespace) -> int:
             data = {"delete": options.key, "successor": plan.rotation.new}
             show(options, data, lambda: print(f"{options.key} is deleted: the same command with --apply"))
             return DONE
-        report = await keys.apply_retirement(client, plan.plan.id, options.key, changes=engine)
+        report = await keys.apply_retirement(client, plan.plan.id, changes=engine)
         show(options, report.to_dict(), lambda: _print_rotation(report.rotation))
         return DONE if report.ok else FAILED
 

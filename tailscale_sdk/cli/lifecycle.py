@@ -142,12 +142,7 @@ def _propose(
 async def _service_hosts(client: AsyncTailscale, fleet: Fleet) -> frozenset[str] | None:
     if "services" not in fleet.snapshot.content:
         return None
-    hosts = await network.load_hosts_async(client, fleet)
-    if any(isinstance(each, str) for each in hosts.values()):
-        return None
-    return frozenset(
-        str(host.get("stableNodeID")) for each in hosts.values() for host in each if not isinstance(host, str)
-    )
+    return network.hosting(await network.load_hosts_async(client, fleet))
 
 
 def _print_nothing(proposal: Proposal) -> None:

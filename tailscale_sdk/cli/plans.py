@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -153,15 +155,29 @@ def _target(item: PlannedItem) -> str:
 
 
 def _change(item: PlannedItem) -> str:
-    if item.before is None or item.after is None:
+    before, after = item.before, item.after
+    if before is None or after is None:
         return "gone" if OPERATIONS[item.call.operation_id].http_method == "DELETE" else "-"
-    changed = [
-        name for name in sorted({*item.before, *item.after}) if item.before.get(name) != item.after.get(name)
-    ]
-    return (
-        "; ".join(f"{name}: {_brief(item.before, name)} -> {_brief(item.after, name)}" for name in changed)
-        or "-"
+    if isinstance(before.get("policy"), str) and isinstance(after.get("policy"), str):
+        return _lines_changed(before["policy"], after["policy"])
+    if item.call.operation_id == "batchUpdateCustomDevicePostureAttributes":
+        return _attributes(item.call.arguments["nodes"])
+    changed = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+    return "; ".join(f"{name}: {_brief(before, name)} -> {_brief(after, name)}" for name in changed) or "-"
+
+
+def _lines_changed(old: str, new: str) -> str:
+    lines = [line[:1] for line in difflib.ndiff(old.splitlines(), new.splitlines())]
+    return f"policy: {lines.count('+')} lines added, {lines.count('-')} removed"
+
+
+def _attributes(nodes: Mapping[str, Mapping[str, Any]]) -> str:
+    kinds = Counter(
+        f"{key} = {json.dumps(entry['value'])}" if entry else f"{key} removed"
+        for attributes in nodes.values()
+        for key, entry in attributes.items()
     )
+    return "; ".join(f"{what} on {count} devices" for what, count in kinds.items())
 
 
 def _brief(state: Mapping[str, Any], name: str) -> str:

@@ -21,7 +21,7 @@ from tailscale_sdk.changes import (
 )
 from tailscale_sdk.changes.course import Progress
 from tailscale_sdk.client import AsyncTailscale, Tailscale
-from tailscale_sdk.errors import ChangeRefusedError
+from tailscale_sdk.errors import NothingToChangeError
 from tailscale_sdk.operations.fleet import LeftAlone, Proposal
 
 _REASONS_SHOWN: Final = 5
@@ -116,7 +116,8 @@ async def plan_change(
         facts: what the plan shows beside.
 
     Raises:
-        ChangeRefusedError: there is nothing to do, or more than the limits allow; the text says what to raise.
+        NothingToChangeError: there is nothing to do; the text says why.
+        ChangeRefusedError: it is more than the limits allow; the text says what to raise.
         TailscaleError: the state cannot be read.
     """
     calls, remarks = _calls(client, proposal, digest)
@@ -146,7 +147,7 @@ def _calls(
     client: AsyncTailscale | Tailscale, proposal: Proposal, digest: str | None
 ) -> tuple[Sequence[PreparedCall], Remarks]:
     if not proposal.steps:
-        raise ChangeRefusedError(_nothing_to_do(proposal.left_alone))
+        raise NothingToChangeError(_nothing_to_do(proposal.left_alone))
     calls = [client.prepare(step.operation_id, **step.arguments) for step in proposal.steps]
     notes = [Note(known=step.known, risks=step.risks, unchanged=step.unchanged) for step in proposal.steps]
     return calls, Remarks(reason=proposal.reason, digest=digest, notes=notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final
@@ -152,7 +153,7 @@ def recipe_of(device: Device) -> dict[str, Any]:
 
 def recipe_sentence(device: Device) -> str:
     """Return the recipe as one sentence for whoever confirms."""
-    flags = " ".join(recipe_of(device)["up"])
+    flags = " ".join(shlex.quote(flag) for flag in recipe_of(device)["up"])
     return f"{device.label} comes back only by logging in again: tailscale up {flags}".rstrip()
 
 

@@ -85,6 +85,17 @@ def remove_attribute(
     return _propose(fleet, devices, _check_key(None, key), None, changed, comment, reason)
 
 
+def read_value(text: str) -> Value:
+    """Return the value a text means: true, false, a whole number, or the text.
+
+    Args:
+        text: as a person writes it.
+    """
+    if text in {"true", "false"}:
+        return text == "true"
+    return int(text) if text.removeprefix("-").isdecimal() and text.isascii() else text
+
+
 def _propose(
     fleet: Fleet,
     devices: Iterable[Device],

@@ -10,12 +10,13 @@ from tailscale_sdk.operations.keys.forecast import (
 )
 from tailscale_sdk.operations.keys.inventory import Key, KeyRow, key_inventory
 from tailscale_sdk.operations.keys.retirement import apply_retirement, plan_retirement, resume_rotation
-from tailscale_sdk.operations.keys.rotation import apply_rotation, plan_rotation
+from tailscale_sdk.operations.keys.rotation import apply_rotation, plan_rotation, state_sink
 from tailscale_sdk.operations.keys.rotation_state import (
     Rotation,
     RotationPlan,
     RotationReport,
     list_rotations,
+    planned_rotation,
 )
 from tailscale_sdk.operations.keys.sinks import (
     CommandSink,
@@ -51,6 +52,8 @@ __all__ = [
     "list_rotations",
     "plan_retirement",
     "plan_rotation",
+    "planned_rotation",
     "read_sink",
     "resume_rotation",
+    "state_sink",
 ]

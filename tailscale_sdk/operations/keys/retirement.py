@@ -7,6 +7,7 @@ from datetime import datetime
 from attrs import evolve
 
 from tailscale_sdk.changes import AsyncChanges, Remarks
+from tailscale_sdk.changes.plan_store import plan_reference
 from tailscale_sdk.client import AsyncTailscale
 from tailscale_sdk.errors import ChangeRefusedError
 from tailscale_sdk.operations.keys.inventory import Key
@@ -18,6 +19,7 @@ from tailscale_sdk.operations.keys.rotation_state import (
     RotationReport,
     find_rotation,
     keep,
+    rotation_of_plan,
 )
 
 
@@ -56,13 +58,14 @@ async def plan_retirement(
     plan = await changes.plan(
         [client.prepare("deleteKey", key_id=key_id)], principal=principal, remarks=remarks
     )
+    rotation = evolve(rotation, plan=plan_reference(plan.id))
+    keep(changes, rotation)
     return RotationPlan(plan, rotation)
 
 
 async def apply_retirement(
     client: AsyncTailscale,
     plan_id: str,
-    key_id: str,
     *,
     changes: AsyncChanges,
     principal: str | None = None,
@@ -73,7 +76,6 @@ async def apply_retirement(
     Args:
         client: deletes it.
         plan_id: of ``plan_retirement``.
-        key_id: id of the old credential.
         changes: engine it was planned with.
         principal: who planned it.
         digest: hash of the caller's arguments.
@@ -81,10 +83,8 @@ async def apply_retirement(
     Raises:
         PlanRefusedError: there is no such plan for this principal.
     """
+    rotation = rotation_of_plan(changes, plan_id, "verified")
     report = await changes.apply(plan_id, principal=principal, expect=digest)
-    rotation = find_rotation(changes, key_id)
-    if rotation is None:
-        raise ChangeRefusedError(f"no rotation of {key_id} is known here")
     if report.ok:
         rotation = evolve(rotation, state="retired")
         keep(changes, rotation)

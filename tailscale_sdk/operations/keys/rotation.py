@@ -31,7 +31,7 @@ from tailscale_sdk.operations.keys.rotation_state import (
     keep,
     rotation_of_plan,
 )
-from tailscale_sdk.operations.keys.sinks import SecretSink, SinkError
+from tailscale_sdk.operations.keys.sinks import SecretSink, SinkError, StateFileSink
 from tailscale_sdk.redact import clean
 
 OVERLAP: Final = timedelta(days=7)
@@ -86,6 +86,16 @@ def next_description(description: str) -> str:
     match = _GENERATION.fullmatch(_UNUSUAL.sub("-", description))
     name, generation = (match[1], int(match[2] or 1)) if match is not None else (description, 1)
     return f"{name.strip()[:_NAME_CHARACTERS].strip() or 'key'} g{generation + 1}"
+
+
+def state_sink(changes: AsyncChanges, key_id: str) -> SecretSink:
+    """Return the sink of whoever may not name one: a file of its own in the state directory.
+
+    Args:
+        changes: engine whose state directory is meant.
+        key_id: id of the credential that is replaced.
+    """
+    return StateFileSink(changes.state.directory, f"successor-of-{_UNUSUAL.sub('-', key_id)}.key")
 
 
 async def plan_rotation(
@@ -170,7 +180,7 @@ async def apply_rotation(
         OutcomeUnknownError: it is not known whether the successor was made: resume the rotation.
         SinkError: the secret was not taken over; the successor was deleted again, the old one stays.
     """
-    rotation = rotation_of_plan(changes, plan_id)
+    rotation = rotation_of_plan(changes, plan_id, "planned")
     if rotation.sink != sink.describe():
         raise PlanRefusedError()
     check_alone(changes, rotation.old)

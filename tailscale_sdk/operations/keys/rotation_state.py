@@ -111,15 +111,15 @@ def find_rotation(changes: AsyncChanges, key_id: str) -> Rotation | None:
     return None if found is None else Rotation(**found.content)
 
 
-def rotation_of_plan(changes: AsyncChanges, plan_id: str) -> Rotation:
-    """Return the rotation a plan was made for.
+def rotation_of_plan(changes: AsyncChanges, plan_id: str, state: State) -> Rotation:
+    """Return the rotation a plan was made for, where it is in a state.
 
     Raises:
         PlanRefusedError: there is none that waits for it.
     """
     wanted = plan_reference(plan_id)
     found = next((each for each in list_rotations(changes) if each.plan == wanted), None)
-    if found is None or found.state != "planned":
+    if found is None or found.state != state:
         raise PlanRefusedError()
     return found
 
@@ -144,3 +144,16 @@ def keep(changes: AsyncChanges, rotation: Rotation) -> None:
         StateError: it could not be noted.
     """
     changes.state.records.put(_KIND, rotation.old, asdict(rotation), tailnet=changes.policy_shelf)
+
+
+def planned_rotation(changes: AsyncChanges, plan_id: str) -> Rotation:
+    """Return the rotation that waits for a plan to be applied.
+
+    Args:
+        changes: engine that noted it.
+        plan_id: of the plan.
+
+    Raises:
+        PlanRefusedError: there is none.
+    """
+    return rotation_of_plan(changes, plan_id, "planned")

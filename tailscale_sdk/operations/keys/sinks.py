@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from attrs import field, frozen
 
+from tailscale_sdk.changes.state_directory import StateDirectory
 from tailscale_sdk.errors import ConfigurationError, TailscaleError
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -250,6 +251,36 @@ class KubernetesSink:
             "data": {self.key: base64.b64encode(secret.encode()).decode()},
         }
         _replace(self.path, json.dumps(manifest, indent=2) + "\n")
+
+
+@frozen
+class StateFileSink:
+    """Write the secret into a file of the state directory, below ``secrets``.
+
+    Attributes:
+        directory: the state directory.
+        name: of the file.
+    """
+
+    directory: StateDirectory
+    name: str
+
+    def describe(self) -> str:
+        """Say where the secret goes."""
+        return f"file {self._path}"
+
+    @property
+    def _path(self) -> Path:
+        return self.directory.path / "secrets" / self.name
+
+    def check(self) -> None:
+        """Make the folder, and look whether the file could be written."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_folder(self._path)
+
+    def deliver(self, secret: str, *, key_id: str, description: str) -> None:
+        """Write the file."""
+        _replace(self._path, f"{secret}\n")
 
 
 def read_sink(text: str) -> SecretSink:

@@ -178,12 +178,46 @@ def approve_routes(
     Raises:
         ConfigurationError: a prefix can only be a mistake.
     """
+    approved, risks = _approved(device, device.approved, prefixes, insist)
+    return _set(device, approved, risks, reason)
+
+
+def _approved(
+    device: Device, routes: Sequence[str], prefixes: Iterable[str], insist: bool
+) -> tuple[list[str], list[str]]:
     wanted = read_prefixes(prefixes, insist=insist)
     new = [str(network) for network in wanted if network not in device.approved_subnets]
     silent = [str(network) for network in wanted if network not in device.advertised_subnets]
     risks = [f"{route} is approved before {device.label} offers it: it stays dormant" for route in silent]
     risks += [f"{device.label} becomes a router for {route}" for route in new if route not in silent]
-    return _set(device, [*device.approved, *new], risks, reason)
+    return [*routes, *new], risks
+
+
+def change_routes(
+    fleet: Fleet,
+    device: Device,
+    *,
+    add: Iterable[str] = (),
+    remove: Iterable[str] = (),
+    insist: bool = False,
+    reason: str | None = None,
+) -> Proposal:
+    """Propose to approve subnet routes of a device and to take the approval of others back; all others stay.
+
+    Args:
+        fleet: all devices, so that the last router of a route is known.
+        device: the router.
+        add: routes to approve.
+        remove: routes whose approval ends.
+        insist: also what can usually only be a mistake.
+        reason: why.
+
+    Raises:
+        ConfigurationError: a prefix can only be a mistake, or nobody else serves one that would go.
+    """
+    kept, alone = _revoked(fleet, device, remove, insist)
+    routes, risks = _approved(device, kept, add, insist)
+    return _set(device, routes, [*risks, *(f"nobody serves {route} any more" for route in alone)], reason)
 
 
 def revoke_routes(
@@ -201,15 +235,19 @@ def revoke_routes(
     Raises:
         ConfigurationError: a prefix is none, or nobody else serves it.
     """
+    return change_routes(fleet, device, remove=prefixes, insist=insist, reason=reason)
+
+
+def _revoked(
+    fleet: Fleet, device: Device, prefixes: Iterable[str], insist: bool
+) -> tuple[list[str], list[str]]:
     gone = set(read_prefixes(prefixes, insist=True))
     alone = [str(network) for network in sorted(gone, key=_place) if _serves_alone(fleet, device, network)]
     if alone and not insist:
         raise ConfigurationError(
             f"{device.label} is the last router that serves {', '.join(alone)}: insist if it is meant"
         )
-    kept = [text for text in device.approved if network_of(text) not in gone]
-    risks = [f"nobody serves {route} any more" for route in alone]
-    return _set(device, kept, risks, reason)
+    return [text for text in device.approved if network_of(text) not in gone], alone
 
 
 def set_routes(

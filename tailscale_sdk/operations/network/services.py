@@ -134,6 +134,20 @@ async def load_hosts_async(client: AsyncTailscale, fleet: Fleet) -> Hosts:
     return await read_async(client, _reads(service_names(fleet)))
 
 
+def hosting(hosts: Hosts) -> frozenset[str] | None:
+    """Return the nodeIds of devices that host a service; None where hosts of one could not be read.
+
+    Args:
+        hosts: of each service.
+    """
+    found: set[str] = set()
+    for each in hosts.values():
+        if isinstance(each, str):
+            return None
+        found.update(text_of(host, "stableNodeID") for host in each)
+    return frozenset(found)
+
+
 def service_names(fleet: Fleet) -> list[str]:
     """Return the names of the services in a snapshot.
 

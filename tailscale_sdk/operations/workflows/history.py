@@ -1,0 +1,94 @@
+"""What was changed from here, its rest, and the way back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from tailscale_sdk.changes import AsyncChanges
+from tailscale_sdk.changes.course import Progress
+from tailscale_sdk.client import AsyncTailscale
+from tailscale_sdk.operations.fleet_changes import FleetPlan
+
+
+async def changes_made(
+    client: AsyncTailscale,
+    *,
+    now: datetime,
+    progress: Progress,
+    change: str | None = None,
+    changes: AsyncChanges | None = None,
+) -> dict[str, Any]:
+    """List the last changes made from here, or the items of one.
+
+    Args:
+        client: whose tailnet is meant; nothing is sent.
+        now: not used.
+        progress: not used.
+        change: id of one.
+        changes: engine that made them.
+
+    Raises:
+        ChangeRefusedError: it is not known here.
+    """
+    engine = changes or AsyncChanges(client)
+    if change is None:
+        return {"rows": [account.to_dict(items=False) for account in engine.recent(50)]}
+    found = engine.account(change).to_dict()
+    return {"rows": found.pop("items"), **found}
+
+
+async def undo(
+    client: AsyncTailscale,
+    *,
+    now: datetime,
+    progress: Progress,
+    change: str,
+    changes: AsyncChanges | None = None,
+    principal: str | None = None,
+    digest: str | None = None,
+) -> FleetPlan:
+    """Plan what takes a change back, where the API allows it.
+
+    Args:
+        client: prepares the calls.
+        now: moment of planning, with a zone.
+        progress: not used.
+        change: id of the change.
+        changes: engine that made it.
+        principal: who plans.
+        digest: hash of the caller's arguments.
+
+    Raises:
+        ChangeRefusedError: nothing of it can be taken back, or somebody changed the same since.
+    """
+    engine = changes or AsyncChanges(client)
+    return FleetPlan(await engine.plan_undo(change, principal=principal, digest=digest))
+
+
+async def resume(
+    client: AsyncTailscale,
+    *,
+    now: datetime,
+    progress: Progress,
+    change: str,
+    changes: AsyncChanges | None = None,
+    principal: str | None = None,
+    digest: str | None = None,
+) -> FleetPlan:
+    """Plan the rest of a change that was broken off; nothing that is done is done again.
+
+    Args:
+        client: prepares the calls.
+        now: moment of planning, with a zone.
+        progress: not used.
+        change: id of the change.
+        changes: engine that made it.
+        principal: who plans.
+        digest: hash of the caller's arguments.
+
+    Raises:
+        ChangeRefusedError: nothing of it is left, or another change does its rest already.
+    """
+    engine = changes or AsyncChanges(client)
+    return FleetPlan(await engine.plan_resume(change, principal=principal, digest=digest))
