@@ -82,7 +82,7 @@ def main() -> int:
         answer = json.loads(
             run(served, "-c", SERVER, str(Path(served).with_name("tailscale-mcp")), cwd=folder)
         )
-        assert answer["tools"] == 15, answer
+        assert answer["tools"] == 16, answer
         print(
             f"{wheel.name}[mcp]: tailscale-mcp --demo answered initialize and listed {answer['tools']} tools"
         )

@@ -13,10 +13,10 @@ from scripts.judges.verdict import Verdict, judging
 
 ERAS = ("legacy", "modern")
 SURFACES = {
-    "portmanteau, read-only": ((), 15),
-    "portmanteau, everything": (EVERYTHING, 42),
-    "granular, read-only": (("--surface", "granular"), 42),
-    "granular, everything": (("--surface", "granular", *EVERYTHING), 97),
+    "portmanteau, read-only": ((), 16),
+    "portmanteau, everything": (EVERYTHING, 45),
+    "granular, read-only": (("--surface", "granular"), 52),
+    "granular, everything": (("--surface", "granular", *EVERYTHING), 122),
 }
 """Flags of each surface and tier, with how many tools it has."""
 
