@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -18,6 +19,11 @@ DIFF_LINES = 20
 """Lines of a difference before "n more lines"."""
 
 LINE_LIMIT = 160
+
+WHOLE_ITEMS = 3
+"""Items that are shown whole; more of them are counted, and named in a line each."""
+
+ITEM_LINES = 20
 
 QUESTION = "confirm"
 """Key of the one question a round asks."""
@@ -53,6 +59,8 @@ def question_of(plan: Any, action: str) -> str:
         action: tool and action, in our words.
     """
     lines = [f"Confirm: {action}"]
+    if len(plan.due) > WHOLE_ITEMS:
+        return "\n".join([*lines, *_summary(plan.due)])
     for item in plan.due:
         target = item.target
         lines.append(f"Operation: {item.call.operation_id} ({item.call.method} {one_line(item.call.path)})")
@@ -65,6 +73,20 @@ def question_of(plan: Any, action: str) -> str:
         lines += [f"Note: {risk}" for risk in item.risk]
         lines += difference(item.before, item.after)
     return "\n".join(lines)
+
+
+def _summary(items: Any) -> list[str]:
+    """Write many items: what is done how often, what to think of, and one line each up to a limit."""
+    counts = Counter(item.call.operation_id for item in items)
+    lines = [f"Operation: {operation}, {count} times" for operation, count in counts.items()]
+    notes = dict.fromkeys(risk for item in items for risk in item.risk)
+    lines += [f"Note: {risk}" for risk in list(notes)[:DIFF_LINES]]
+    lines += [f"{len(notes) - DIFF_LINES} more notes"] if len(notes) > DIFF_LINES else []
+    for item in items[:ITEM_LINES]:
+        name = f" {quoted(item.target.name)}" if item.target.name else ""
+        lines.append(f"Target: {item.target.kind} {one_line(item.target.id)}{name}")
+    lines += [f"{len(items) - ITEM_LINES} more targets"] if len(items) > ITEM_LINES else []
+    return lines
 
 
 def one_line(value: Any) -> str:

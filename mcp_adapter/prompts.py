@@ -60,38 +60,54 @@ GUIDES: tuple[Guide, ...] = (
         "Invite a person and make sure they can work",
         (("email", "mail address of the person", True), ("role", "role to give, member if left out", False)),
         """Bring {email} into this tailnet with the role {role}.
-1. users_read list and user_invites_read list: stop and say so if they are a user or invited already.
-2. settings_read get: tell whether new users and devices need approval.
-3. user_invites_write create with one invite of that address and role. Show the plan with dry_run first.
-4. Say what happens next: who has to approve what, and which calls of users_write and devices_write do it.""",
+1. settings_read get: tell whether new users and devices need approval.
+2. fleet_write onboard with login {email} and role {role}, first with dry_run: it invites, approves or restores,
+   whatever is missing, and says so if nothing is.
+3. Show the plan, carry it out once the user of this chat agrees, and say what happens next: who has to approve what,
+   and which groups of the policy would let them reach something (policy_change add_member).""",
         {"role": "member"},
-        ("users", "user_invites", "settings"),
+        ("fleet", "users", "settings"),
     ),
     Guide(
         "offboard_user",
         "Take a person's access away, in an order that loses nothing",
         (("user", "login name or id of the user", True),),
-        """Take {user} out of this tailnet, step by step; ask before each change.
+        """Take {user} out of this tailnet; ask before anything is changed.
 1. users_read list to find the user. Stop if several fit.
-2. devices_read list and keys_read list: name their devices, and the keys they made; say which other things
-   depend on them, such as subnet routers and exit nodes.
-3. Propose, in this order: users_delete suspend (can be undone), keys_delete delete for their keys,
-   devices_delete delete for their devices, users_delete delete at the very end.
-4. Carry out only what the user of this chat confirms, and verify each step by reading again.""",
-        domains=("users", "devices", "keys"),
+2. fleet_read find with the query owner: and their login name: name their devices, and say what else depends on them,
+   such as subnet routers (fleet_read routes) and exit nodes (fleet_read exit_nodes).
+3. fleet_delete offboard with their login: one plan that suspends them, logs their devices out, deletes their keys and
+   takes them out of the policy's groups. Show every item, what is left alone, and the notes on what the API cannot do.
+4. Carry it out only when the user of this chat confirms. Say what became of each item; a rest is resumed with
+   fleet_delete resume, never done again by hand.""",
+        domains=("fleet", "users"),
     ),
     Guide(
         "clean_stale_devices",
         "Find devices nobody uses any more and remove them safely",
         (("days", "days without contact, 90 if left out", False),),
         """Find the devices of this tailnet that had no contact for {days} days, and propose what to do.
-1. devices_read list with select nodeId, name, user, tags, lastSeen, connectedToControl, keyExpiryDisabled,
-   page by page. A device without lastSeen is connected now: never count it as stale.
-2. Leave out tagged devices, subnet routers and exit nodes unless told otherwise: they may be meant to be quiet.
-3. Show the rest with owner and last contact, oldest first, and ask which of them to remove.
-4. Remove only confirmed ones with devices_delete delete, one by one; report each result.""",
+1. fleet_read stale with days {days}: every silent device with its stage, and why one stays (routers, exit nodes,
+   hosts of services, protected ones).
+2. Show them with owner and days of silence, the longest first, and ask which way to go: mark them
+   (fleet_write mark_stale), cut them off so that a login brings them back (fleet_delete quarantine), or remove those
+   that were in quarantine for two weeks (fleet_delete remove_stale; skip_quarantine only when it is asked for).
+3. Each of these answers with a plan first. Show it whole, with what is left alone and why.
+4. Carry it out only when the user of this chat confirms, and report each item.""",
         {"days": "90"},
-        ("devices",),
+        ("fleet",),
+    ),
+    Guide(
+        "rotate_key",
+        "Give a credential a successor and retire the old one",
+        (("key", "id or description of the key", True),),
+        """Rotate the credential {key} of this tailnet.
+1. fleet_read expiring and keys_read list to find it. Stop if several fit, or if it is an API access token: the API
+   cannot make those.
+2. fleet_write rotate_key with its id: show what the successor may do and where its secret is written. The secret is
+   in a file on the machine of this server; nobody reads it out here.
+3. Say that both are valid for a week. When everything uses the new one: fleet_delete retire_key with the old id.""",
+        domains=("fleet", "keys"),
     ),
     Guide(
         "explain_access",

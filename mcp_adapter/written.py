@@ -13,6 +13,12 @@ from mcp_adapter.runtime import Runtime
 from mcp_adapter.safety import Refused, Written
 from tailscale_sdk.errors import OutcomeUnknownError, TailscaleError
 
+ITEMS_SHOWN = 20
+"""Items of a plan that are shown whole; of more there is a count."""
+
+RESULTS_SHOWN = 200
+"""Items of a change that are answered one by one; beyond them, what is not ok goes first."""
+
 
 class NotDone(Exception):
     """Say why a change was not carried out as planned, with what a workflow knows beside it."""
@@ -27,7 +33,10 @@ def planned(runtime: Runtime, call: CheckedCall, written: Written) -> dict[str, 
     result: dict[str, Any] = {"ok": False, "executed": False}
     if written.plan is not None:
         columns = _columns(runtime, call)
-        result["plan"] = [_item(item, columns) for item in written.plan.items]
+        items = written.plan.items
+        result["plan"] = [_item(item, columns) for item in items[:ITEMS_SHOWN]]
+        if len(items) > ITEMS_SHOWN:
+            result["more"] = len(items) - ITEMS_SHOWN
     if written.confirm is not None:
         result["confirm"] = written.confirm
     if written.note is not None:
@@ -89,6 +98,8 @@ async def carried_out(runtime: Runtime, call: CheckedCall, written: Written) -> 
         NotDone: it was one of these, and the workflow has something to say about it.
     """
     report = written.report
+    if len(report.items) > 1:
+        return {**written.facts, **_many(report)}
     item = report.items[0]
     if item.outcome in {"failed", "unknown"}:
         problem = _problem(item)
@@ -111,6 +122,26 @@ async def carried_out(runtime: Runtime, call: CheckedCall, written: Written) -> 
     if entry.get("once"):
         result |= await _hand_over(runtime, call, plain(entry, item.answer))
     return result
+
+
+def _many(report: Any) -> dict[str, Any]:
+    """Answer a change of many items: each in its place, whatever became of the others."""
+    items = report.items
+    if len(items) > RESULTS_SHOWN:
+        items = [item for item in items if item.outcome != "ok"][:RESULTS_SHOWN]
+    shown = [
+        {
+            "index": item.index,
+            "id": item.target.id,
+            "name": item.target.name,
+            "outcome": item.outcome,
+            **({} if item.verified or item.outcome != "ok" else {"verified": False}),
+            **({"reason": item.reason} if item.reason else {}),
+        }
+        for item in items
+    ]
+    more = {"more": len(report.items) - len(shown)} if len(shown) < len(report.items) else {}
+    return {"ok": report.ok, "executed": True, "change": report.change_id, "results": shown, **more}
 
 
 def _problem(item: Any) -> Exception:

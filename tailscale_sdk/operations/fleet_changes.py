@@ -91,7 +91,7 @@ class FleetReport:
         counts = Counter(item.outcome for item in self.report.items)
         rest = any(item.held_back or item.outcome in {"failed", "unknown"} for item in self.report.items)
         resume = {"resume": f"the rest is left: resume change {self.report.change_id}"} if rest else {}
-        return {"change": self.report.change_id, **dict(sorted(counts.items())), **resume}
+        return {"change": self.report.change_id, "counts": dict(sorted(counts.items())), **resume}
 
 
 async def plan_change(

@@ -57,7 +57,7 @@ async def test_an_argument_stays_one_word_of_data(connect: Connect, payload: str
 async def test_prompts_go_with_their_tools(connect: Connect) -> None:
     async with connect(Exposure(toolsets=frozenset({"devices"}))) as client:
         names = {prompt.name for prompt in await client.list_prompts()}
-    assert names == {"investigate_device", "clean_stale_devices"}
+    assert names == {"investigate_device"}
 
 
 async def test_resources_read_what_they_say(connect: Connect, tailnet: FakeTailnet, era: str) -> None:

@@ -237,7 +237,8 @@ async def verify(
         ChangeRefusedError: it does not; the old one stays.
     """
     found = Key((await client.keys.get(str(rotation.new))).to_dict())
-    if found.status(now) not in {"valid", "unknown"}:
+    # Whether it has expired is for the service's clock to say, not for this machine's.
+    if found.fields.get("invalid") is True or found.status(now) == "revoked":
         keep(changes, evolve(rotation, state="failed", reason="the successor is not valid"))
         raise ChangeRefusedError(f"the successor {rotation.new} is {found.status(now)}: {rotation.old} stays")
     retire_at = now + timedelta(seconds=rotation.overlap_seconds)
