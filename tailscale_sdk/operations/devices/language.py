@@ -104,12 +104,17 @@ class _Token:
 
 
 def _tokens(text: str) -> Sequence[_Token]:
-    found, place = [], 0
+    found: list[_Token] = []
+    place = 0
     while text[place:].strip():
         match = _TOKEN.match(text, place)
         if match is None or match.lastgroup is None:
             raise _wrong("a quote that is not closed", place)
-        found.append(_Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
+        token = _Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup))
+        if found and token.position == place and (found[-1].kind, token.kind) == ("word", "open"):
+            # What was meant as one value would be read as several terms.
+            raise _wrong("put quotes around a value that holds a parenthesis", token.position)
+        found.append(token)
         place = match.end()
     return found
 

@@ -1,0 +1,1 @@
+"""Devices: found, judged and changed."""

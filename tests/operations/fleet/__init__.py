@@ -1,0 +1,1 @@
+"""Lifecycle, tags, people, credentials and exports of a fleet."""

@@ -1,0 +1,1 @@
+"""The network of a tailnet, shown and changed."""
