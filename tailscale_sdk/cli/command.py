@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -24,6 +25,7 @@ from tailscale_sdk.errors import ConfigurationError, HuJSONError, PolicyError, T
 
 DONE, FINDINGS, WRONG_USE, API_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 Command = Callable[[argparse.Namespace], int]
+_TERM = re.compile(r"-[a-z_]+:")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,8 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    parser = _parser()
     try:
-        options = _parser().parse_args(arguments)
+        options, rest = parser.parse_known_args(arguments)
+        _take_rest(parser, options, rest)
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else WRONG_USE
     command: Command = options.run
@@ -52,6 +56,16 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _fail(error, API_FAILED, as_json=options.json)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _take_rest(parser: argparse.ArgumentParser, options: argparse.Namespace, rest: Sequence[str]) -> None:
+    """Give what stands behind an option, or looks like one, to the query it belongs to."""
+    if rest and not (
+        hasattr(options, "query") and all(_TERM.match(word) or not word.startswith("-") for word in rest)
+    ):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        options.query = [*options.query, *rest]
 
 
 def _fail(error: TailscaleError, code: int, *, as_json: bool) -> int:

@@ -52,7 +52,7 @@ def add_query(parser: argparse.ArgumentParser, *, changes: bool = False) -> None
         "query",
         metavar="QUERY",
         nargs="*",
-        help="terms such as tag:prod os:linux seen:>30d -name:web-*; put -- before a term that begins with -",
+        help="terms such as tag:prod os:linux seen:>30d -name:web-*",
     )
     if changes:
         parser.add_argument("--everything", action="store_true", help="every device may be meant")
