@@ -1,16 +1,12 @@
 """Credentials: inventory, forecast, rules, and rotation with an overlap."""
 
-from tailscale_sdk.operations.keys.forecast import (
-    Expiry,
-    Forecast,
-    KeyFinding,
-    KeyRules,
-    check_keys,
-    expiry_forecast,
-)
-from tailscale_sdk.operations.keys.inventory import Key, KeyRow, key_inventory
+from tailscale_sdk.operations.keys.calendar_file import calendar_of
+from tailscale_sdk.operations.keys.file_sinks import EnvFileSink, FileSink, KubernetesSink, StateFileSink
+from tailscale_sdk.operations.keys.forecast import Expiry, Forecast, expiry_forecast
+from tailscale_sdk.operations.keys.inventory import RISKS, Key, KeyRow, key_inventory
+from tailscale_sdk.operations.keys.making import Canary
 from tailscale_sdk.operations.keys.retirement import apply_retirement, plan_retirement, resume_rotation
-from tailscale_sdk.operations.keys.rotation import apply_rotation, plan_rotation, state_sink
+from tailscale_sdk.operations.keys.rotation import apply_rotation, plan_rotation, state_sink, token_canary
 from tailscale_sdk.operations.keys.rotation_state import (
     Rotation,
     RotationPlan,
@@ -18,17 +14,14 @@ from tailscale_sdk.operations.keys.rotation_state import (
     list_rotations,
     planned_rotation,
 )
-from tailscale_sdk.operations.keys.sinks import (
-    CommandSink,
-    EnvFileSink,
-    FileSink,
-    KubernetesSink,
-    SecretSink,
-    SinkError,
-    read_sink,
-)
+from tailscale_sdk.operations.keys.rules import KeyFinding, KeyRules, check_keys
+from tailscale_sdk.operations.keys.sink_files import SinkError
+from tailscale_sdk.operations.keys.sinks import CommandSink, SecretSink, read_sink
+from tailscale_sdk.operations.keys.webhook_secrets import apply_webhook_rotation, plan_webhook_rotation
 
 __all__ = [
+    "RISKS",
+    "Canary",
     "CommandSink",
     "EnvFileSink",
     "Expiry",
@@ -44,16 +37,21 @@ __all__ = [
     "RotationReport",
     "SecretSink",
     "SinkError",
+    "StateFileSink",
     "apply_retirement",
     "apply_rotation",
+    "apply_webhook_rotation",
+    "calendar_of",
     "check_keys",
     "expiry_forecast",
     "key_inventory",
     "list_rotations",
     "plan_retirement",
     "plan_rotation",
+    "plan_webhook_rotation",
     "planned_rotation",
     "read_sink",
     "resume_rotation",
     "state_sink",
+    "token_canary",
 ]

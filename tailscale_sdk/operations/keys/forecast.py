@@ -1,15 +1,17 @@
-"""What expires when, what breaks with it, and which credentials do not keep to the rules."""
+"""What expires when, and what breaks with it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import frozen
 
+from tailscale_sdk.errors import ConfigurationError
 from tailscale_sdk.operations.fleet import Fleet
-from tailscale_sdk.operations.keys.inventory import Key, KeyRow, key_inventory
+from tailscale_sdk.operations.keys.inventory import KeyRow, key_inventory
 from tailscale_sdk.operations.values import mapping_of, number_of
 from tailscale_sdk.visible import visible
 
@@ -72,9 +74,14 @@ class Forecast:
     """
 
     expiries: tuple[Expiry, ...]
-    counts: dict[int, int]
+    counts: Mapping[int, int]
     key_duration_days: int | None
     unknown: tuple[str, ...]
+
+    @property
+    def devices_by_owner(self) -> Mapping[str, int]:
+        """Return how many keys of devices are among them, by owner, the most first."""
+        return dict(Counter(each.owner for each in self.expiries if each.kind == "device").most_common())
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON data."""
@@ -82,6 +89,9 @@ class Forecast:
             "within_days": {str(days): count for days, count in self.counts.items()},
             "expiries": [each.to_dict() for each in self.expiries],
             "key_duration_days": self.key_duration_days,
+            "devices_by_owner": [
+                {"owner": owner, "devices": count} for owner, count in self.devices_by_owner.items()
+            ],
             **({"unknown": list(self.unknown)} if self.unknown else {}),
         }
 
@@ -118,22 +128,33 @@ def expiry_forecast(
         now: moment of asking, with a zone.
         days: within which is counted.
         own_key_id: id of the credential this is asked with.
+
+    Raises:
+        ConfigurationError: there are no days, or negative ones.
     """
+    if not days or min(days) < 0:
+        raise ConfigurationError("give at least one number of days, none of them negative")
     horizon = timedelta(days=max(days))
     rows = key_inventory(fleet, now=now, own_key_id=own_key_id)
     found = [*_keys(rows or (), now), *_devices(fleet, now)]
     within = sorted(
         (each for each in found if each.expires - now <= horizon), key=lambda each: (each.expires, each.id)
     )
-    counts = {span: sum(0 <= each.days <= span for each in within) for span in sorted(days)}
-    unknown = (
-        [] if rows is not None else [f"keys were not read: {fleet.coverage.get('keys', 'not asked for')}"]
-    )
+    left = [each.expires - now for each in within if each.expires > now]
+    counts = {span: sum(each <= timedelta(days=span) for each in left) for span in sorted(set(days))}
+    settings = mapping_of(fleet.snapshot.content, "settings")
+    duration = number_of(settings, "devicesKeyDurationDays")
+    return Forecast(tuple(within), counts, duration, tuple(_unknown(fleet, rows)))
+
+
+def _unknown(fleet: Fleet, rows: Sequence[KeyRow] | None) -> Iterator[str]:
+    if rows is None:
+        yield f"keys were not read: {fleet.coverage.get('keys', 'not asked for')}"
     untold = sum(not row.key.is_told for row in rows or ())
     if untold:
-        unknown.append(f"of {untold} keys the API told nothing but the id")
-    settings = mapping_of(fleet.snapshot.content, "settings")
-    return Forecast(tuple(within), counts, number_of(settings, "devicesKeyDurationDays"), tuple(unknown))
+        yield f"of {untold} keys the API told nothing but the id"
+    if rows and "users" not in fleet.snapshot.content:
+        yield f"whose credentials are is not known: users were not read ({fleet.coverage.get('users', 'not asked for')})"
 
 
 def _keys(rows: Sequence[KeyRow], now: datetime) -> Iterator[Expiry]:
@@ -168,65 +189,3 @@ def _devices(fleet: Fleet, now: datetime) -> Iterator[Expiry]:
 
 def _days(moment: datetime, now: datetime) -> float:
     return round((moment - now) / timedelta(days=1), 1)
-
-
-@frozen
-class KeyRules:
-    """Hold what credentials must keep to.
-
-    Attributes:
-        max_age_days: oldest they may be.
-        max_lifetime_days: longest they may have been made for.
-        required_tags: one of these an auth key must give.
-        forbidden: risks that must not be, as ``KeyRow.risks`` names them.
-    """
-
-    max_age_days: float | None = None
-    max_lifetime_days: float | None = None
-    required_tags: frozenset[str] = field(default=frozenset(), converter=frozenset)
-    forbidden: frozenset[str] = field(default=frozenset(), converter=frozenset)
-
-
-@frozen
-class KeyFinding:
-    """Hold one credential that does not keep to a rule."""
-
-    key: Key
-    rule: str
-    message: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON data."""
-        return {
-            "id": self.key.id,
-            "description": self.key.description,
-            "rule": self.rule,
-            "message": self.message,
-        }
-
-
-def check_keys(rows: Sequence[KeyRow], rules: KeyRules, *, now: datetime) -> tuple[KeyFinding, ...]:
-    """Return which valid credentials do not keep to the rules.
-
-    Args:
-        rows: of ``key_inventory``.
-        rules: what they must keep to.
-        now: moment of asking, with a zone.
-    """
-    return tuple(finding for row in rows if row.status == "valid" for finding in _check(row, rules, now))
-
-
-def _check(row: KeyRow, rules: KeyRules, now: datetime) -> Iterator[KeyFinding]:
-    key = row.key
-    age = None if key.created is None else (now - key.created) / timedelta(days=1)
-    if rules.max_age_days is not None and age is not None and age > rules.max_age_days:
-        yield KeyFinding(key, "max_age_days", f"it is {age:.0f} days old: {rules.max_age_days:g} are allowed")
-    lifetime = key.lifetime_seconds / 86400
-    if rules.max_lifetime_days is not None and key.kind == "auth" and lifetime > rules.max_lifetime_days:
-        message = f"it was made for {lifetime:.0f} days: {rules.max_lifetime_days:g} are allowed"
-        yield KeyFinding(key, "max_lifetime_days", message)
-    if rules.required_tags and key.kind == "auth" and not rules.required_tags & set(key.tags):
-        yield KeyFinding(key, "required_tags", f"it gives none of {', '.join(sorted(rules.required_tags))}")
-    for risk in row.risks:
-        if risk in rules.forbidden:
-            yield KeyFinding(key, risk, f"it is {risk}, which must not be")

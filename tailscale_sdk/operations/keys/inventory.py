@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, Literal
 
@@ -13,7 +13,9 @@ from tailscale_sdk.operations.fleet import Fleet
 from tailscale_sdk.operations.values import mapping_of, moment_of, number_of, text_of, texts_of
 
 Status = Literal["valid", "expired", "revoked", "unknown"]
-_TELLING: Final = frozenset({"capabilities", "keyType", "scopes", "tags", "created", "expires"})
+_TELLING: Final = frozenset(
+    {"capabilities", "keyType", "scopes", "tags", "created", "expires", "invalid", "revoked"}
+)
 _USUAL_SECONDS: Final = 90 * 86400
 
 
@@ -78,14 +80,21 @@ class Key:
         return texts_of(self.fields, "scopes")
 
     @property
+    def told_lifetime_seconds(self) -> int | None:
+        """Return for how long it was made, None where the API does not say."""
+        told = number_of(self.fields, "expirySeconds")
+        if told is None and self.created is not None and self.expires is not None:
+            return round((self.expires - self.created).total_seconds())
+        return told
+
+    @property
     def lifetime_seconds(self) -> int:
         """Return for how long it was made; 90 days where nothing else was said."""
-        told = number_of(self.fields, "expirySeconds")
-        if told is not None:
-            return told
-        if self.created is not None and self.expires is not None:
-            return int((self.expires - self.created).total_seconds())
-        return _USUAL_SECONDS
+        return self.told_lifetime_seconds or _USUAL_SECONDS
+
+    def age_days(self, now: datetime) -> float | None:
+        """Return how old it is, None where the API does not say when it was made."""
+        return None if self.created is None else round((now - self.created) / timedelta(days=1), 1)
 
     def status(self, now: datetime) -> Status:
         """Return whether it works."""
@@ -108,6 +117,7 @@ class KeyRow:
         status: whether it works.
         risks: what is risky about it, one word each.
         is_own: it is the one this is asked with.
+        age_days: how old it is, None where the API does not say.
     """
 
     key: Key
@@ -115,6 +125,7 @@ class KeyRow:
     status: Status
     risks: tuple[str, ...]
     is_own: bool = False
+    age_days: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON data."""
@@ -128,6 +139,8 @@ class KeyRow:
             "user_id": key.user_id,
             "created": _stamp(key.created),
             "expires": _stamp(key.expires),
+            "revoked": _stamp(moment_of(key.fields, "revoked")),
+            "age_days": self.age_days,
             "tags": list(key.tags),
             "scopes": list(key.scopes),
             "reusable": key.create.get("reusable") if key.create else None,
@@ -166,33 +179,42 @@ def key_inventory(fleet: Fleet, *, now: datetime, own_key_id: str | None = None)
     if keys is None:
         return None
     users = {text_of(user, "id"): user for user in fleet.snapshot.users}
+    owners = users if "users" in fleet.snapshot.content else None
     return tuple(
         KeyRow(
             key,
             text_of(users.get(key.user_id, {}), "loginName"),
             key.status(now),
-            tuple(_risks(key, users.get(key.user_id), now)),
+            tuple(_risks(key, owners, now)),
             own_key_id is not None and key.id == own_key_id,
+            key.age_days(now),
         )
         for key in keys
     )
 
 
-def _risks(key: Key, user: Mapping[str, Any] | None, now: datetime) -> Iterator[str]:
+def _risks(key: Key, users: Mapping[str, Mapping[str, Any]] | None, now: datetime) -> Iterator[str]:
     if key.is_told and key.status(now) == "valid":
-        yield from (name for name, holds in _marks(key, user, now).items() if holds)
+        yield from (name for name, holds in _marks(key, users, now).items() if holds)
 
 
-def _marks(key: Key, user: Mapping[str, Any] | None, now: datetime) -> dict[str, bool]:
+def _marks(key: Key, users: Mapping[str, Mapping[str, Any]] | None, now: datetime) -> dict[str, bool]:
     hands_out = key.kind == "client" and bool({"auth_keys", "devices:core"} & set(key.scopes))
+    user = (users or {}).get(key.user_id)
+    claims = mapping_of(key.fields, "customClaimRules").values()
+    patterns = (text_of(key.fields, "subject"), text_of(key.fields, "issuer"), *map(str, claims))
     return {
         "reusable": key.create.get("reusable") is True and key.create.get("ephemeral") is not True,
         "preauthorized-untagged": key.create.get("preauthorized") is True and not key.tags,
         "full-power": key.kind == "api",
         "all-scopes": "all" in key.scopes and key.kind != "api",
         "tagless-client": hands_out and not key.tags,
-        "wildcard-claim": any("*" in text_of(key.fields, name) for name in ("subject", "issuer")),
+        "wildcard-claim": any("*" in pattern for pattern in patterns),
         "owner-suspended": user is not None and text_of(user, "status") == "suspended",
+        "owner-gone": users is not None and bool(key.user_id) and user is None,
         "no-expiry": key.kind in {"auth", "api"} and key.expires is None,
         "old": key.created is not None and now - key.created > timedelta(days=365),
     }
+
+
+RISKS: Final = frozenset(_marks(Key({}), None, datetime.min.replace(tzinfo=UTC)))

@@ -1,16 +1,14 @@
-"""Give a credential a successor: planned, made, handed over and looked at."""
+"""Give a credential a successor: planned, made, tried, handed over and looked at."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import re
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from attrs import evolve
 
+from tailscale_sdk.auth import OAuthClient
 from tailscale_sdk.changes import AsyncChanges, Remarks
 from tailscale_sdk.changes.plan_store import plan_reference
 from tailscale_sdk.client import AsyncTailscale
@@ -18,74 +16,25 @@ from tailscale_sdk.errors import (
     ChangeRefusedError,
     ConfigurationError,
     NotFoundError,
-    PlanRefusedError,
+    PermissionDeniedError,
+    StateError,
     TailscaleError,
 )
+from tailscale_sdk.operations.keys.file_sinks import StateFileSink
 from tailscale_sdk.operations.keys.inventory import Key
+from tailscale_sdk.operations.keys.making import Canary, Made, failed, hand_over, make, try_out
 from tailscale_sdk.operations.keys.rotation_state import (
     Rotation,
     RotationPlan,
     RotationReport,
-    State,
     check_alone,
     keep,
-    rotation_of_plan,
+    keep_planned,
 )
-from tailscale_sdk.operations.keys.sinks import SecretSink, SinkError, StateFileSink
-from tailscale_sdk.redact import clean
+from tailscale_sdk.operations.keys.sinks import SecretSink
+from tailscale_sdk.operations.keys.successors import file_part, successor_of
 
 OVERLAP: Final = timedelta(days=7)
-_GENERATION: Final = re.compile(r"(.*?)(?: g(\d{1,6}))?(?: [a-z2-7]{8})?", re.DOTALL)
-_UNUSUAL: Final = re.compile(r"[^A-Za-z0-9 -]+")
-# Room for the generation and for the mark by which an unclear creation is found again.
-_NAME_CHARACTERS: Final = 30
-_HASH_CHARACTERS: Final = 12
-_TEXT_CHARACTERS: Final = 300
-
-
-def successor_of(key: Key) -> dict[str, Any]:
-    """Return the arguments that make the successor of a credential: it may do the same, for as long.
-
-    Args:
-        key: as it was read.
-
-    Raises:
-        ConfigurationError: the API cannot make one of its kind, or did not tell what it may do.
-    """
-    if key.kind == "api":
-        raise ConfigurationError(
-            f"{key.id} is an API access token, which the API cannot make: create one in the admin console "
-            "(Settings, Keys), or use an OAuth client"
-        )
-    arguments: dict[str, Any] = {"key_type": key.kind, "description": next_description(key.description)}
-    if key.kind == "auth":
-        if not key.create:
-            raise ConfigurationError(
-                f"{key.id} is revoked or expired: the API no longer tells what it could do"
-            )
-        arguments |= {"capabilities": key.fields["capabilities"], "expiry_seconds": key.lifetime_seconds}
-    elif key.kind in {"client", "federated"}:
-        for name in ("scopes", "tags", "issuer", "subject", "audience", "custom_claim_rules"):
-            value = key.fields.get(_API_NAMES.get(name, name))
-            if value:
-                arguments[name] = value
-    else:
-        raise ConfigurationError(f"{key.id} is of a kind that is not known here: {key.kind}")
-    return arguments
-
-
-_API_NAMES: Final[Mapping[str, str]] = {"custom_claim_rules": "customClaimRules"}
-
-
-def next_description(description: str) -> str:
-    """Return what the successor is called: the same name with the next generation behind it.
-
-    Args:
-        description: of the credential that is replaced.
-    """
-    match = _GENERATION.fullmatch(_UNUSUAL.sub("-", description))
-    name, generation = (match[1], int(match[2] or 1)) if match is not None else (description, 1)
-    return f"{name.strip()[:_NAME_CHARACTERS].strip() or 'key'} g{generation + 1}"
 
 
 def state_sink(changes: AsyncChanges, key_id: str) -> SecretSink:
@@ -95,7 +44,25 @@ def state_sink(changes: AsyncChanges, key_id: str) -> SecretSink:
         changes: engine whose state directory is meant.
         key_id: id of the credential that is replaced.
     """
-    return StateFileSink(changes.state.directory, f"successor-of-{_UNUSUAL.sub('-', key_id)}.key")
+    return StateFileSink(changes.state.directory, f"successor-of-{file_part(key_id)}.key")
+
+
+def token_canary(base_url: str) -> Canary:
+    """Return a canary for OAuth clients: it gets a token with the new secret.
+
+    Args:
+        base_url: origin of the API, as the client has it.
+    """
+
+    async def canary(key_id: str, secret: str) -> None:
+        async with AsyncTailscale(auth=OAuthClient(key_id, secret), base_url=base_url) as probe:
+            try:
+                await probe.keys.get(key_id)
+            except PermissionDeniedError:
+                # The token was given and accepted; it may do other things than read keys.
+                return
+
+    return canary
 
 
 async def plan_rotation(
@@ -123,14 +90,16 @@ async def plan_rotation(
 
     Raises:
         ChangeRefusedError: another rotation of it is under way.
-        ConfigurationError: the API cannot make a credential of its kind.
+        ConfigurationError: the API cannot make a credential of its kind, or the overlap is negative.
         SinkError: the sink could not take a secret.
         TailscaleError: it cannot be read.
 
     Scope: ``auth_keys``, or the one its kind needs.
     """
+    if overlap < timedelta(0):
+        raise ConfigurationError("the overlap is negative: give for how long both stay valid")
     check_alone(changes, key_id)
-    sink.check()
+    await asyncio.to_thread(sink.check)
     key = Key((await client.keys.get(key_id)).to_dict())
     arguments = successor_of(key)
     remarks = Remarks(
@@ -148,8 +117,10 @@ async def plan_rotation(
         sink=sink.describe(),
         overlap_seconds=overlap.total_seconds(),
         plan=plan_reference(plan.id),
+        kind=key.kind,
+        mark=plan.items[0].call.nonce,
     )
-    keep(changes, rotation)
+    keep_planned(changes, rotation)
     return RotationPlan(plan, rotation)
 
 
@@ -162,6 +133,7 @@ async def apply_rotation(
     now: datetime,
     principal: str | None = None,
     digest: str | None = None,
+    canary: Canary | None = None,
 ) -> RotationReport:
     """Make the successor, hand its secret over and look at it; where nobody takes the secret, it is deleted again.
 
@@ -173,59 +145,39 @@ async def apply_rotation(
         now: moment of applying, with a zone.
         principal: who planned it.
         digest: hash of the caller's arguments.
+        canary: tries id and secret before they are handed over, and raises where they do not work.
 
     Raises:
         PlanRefusedError: there is no such plan of a rotation for this principal, or it was for another sink.
-        ChangeRefusedError: another rotation of the credential is under way.
         OutcomeUnknownError: it is not known whether the successor was made: resume the rotation.
         SinkError: the secret was not taken over; the successor was deleted again, the old one stays.
+        TailscaleError: the canary did not work; the successor was deleted again, the old one stays.
     """
-    rotation = rotation_of_plan(changes, plan_id, "planned")
-    if rotation.sink != sink.describe():
-        raise PlanRefusedError()
-    check_alone(changes, rotation.old)
-    keep(changes, evolve(rotation, state="creating"))
+    made = await make(changes, plan_id, sink, read=_id_and_key, principal=principal, digest=digest)
     try:
-        report = await changes.apply(plan_id, principal=principal, expect=digest)
-    except PlanRefusedError:
-        keep(changes, rotation)
+        if canary is not None and made.secret:
+            await try_out(made, canary)
+        rotation = await _hand_over(changes, made, sink)
+    except StateError:
+        # It was handed over, and that could not be noted: resuming finds out.
         raise
-    item = report.items[0]
-    if item.outcome != "ok" or item.answer is None:
-        state: State = "failed" if item.outcome in {"failed", "skipped"} else "creating"
-        keep(changes, evolve(rotation, state=state, reason=clean(item.reason or "", _TEXT_CHARACTERS)))
-        raise item.error or ChangeRefusedError(item.reason or "the successor was not made")
-    new, secret = str(item.answer.id), str(item.answer.key or "")
-    rotation = evolve(rotation, state="created", new=new, change=report.change_id)
-    keep(changes, rotation)
-    rotation = await _hand_over(client, changes, rotation, secret, sink, principal)
-    rotation = await verify(client, changes, rotation, now)
-    return RotationReport(report, rotation)
-
-
-async def _hand_over(
-    client: AsyncTailscale,
-    changes: AsyncChanges,
-    rotation: Rotation,
-    secret: str,
-    sink: SecretSink,
-    principal: str | None,
-) -> Rotation:
-    """Let the sink take the secret; where it does not, nobody knows the secret, so the successor goes."""
-    try:
-        if not secret:
-            raise SinkError("the service sent no secret")
-        await asyncio.to_thread(
-            sink.deliver, secret, key_id=str(rotation.new), description=rotation.description
-        )
     except TailscaleError as problem:
-        await delete_key(client, changes, str(rotation.new), principal, "nobody took its secret over")
-        keep(changes, evolve(rotation, state="failed", reason=clean(str(problem), _TEXT_CHARACTERS)))
+        if made.rotation.new is not None:
+            await delete_key(client, changes, made.rotation.new, principal, "nobody took its secret over")
+        failed(changes, made.rotation, problem)
         raise
-    digest = hashlib.sha256(secret.encode()).hexdigest()[:_HASH_CHARACTERS]
-    rotation = evolve(rotation, state="delivered", sha256=digest)
-    keep(changes, rotation)
-    return rotation
+    return RotationReport(made.report, await verify(client, changes, rotation, now))
+
+
+def _id_and_key(answer: Any) -> tuple[str, str]:
+    return str(answer.id), str(answer.key or "")
+
+
+async def _hand_over(changes: AsyncChanges, made: Made, sink: SecretSink) -> Rotation:
+    if made.rotation.kind == "federated":
+        # Its workloads prove who they are with tokens of their issuer.
+        return keep(changes, evolve(made.rotation, state="delivered"))
+    return await hand_over(changes, made, sink)
 
 
 async def verify(
@@ -234,17 +186,27 @@ async def verify(
     """Look whether the successor works, and begin the overlap.
 
     Raises:
-        ChangeRefusedError: it does not; the old one stays.
+        ChangeRefusedError: it does not, or the API does not tell; the old one stays.
+        TailscaleError: it cannot be read now.
     """
-    found = Key((await client.keys.get(str(rotation.new))).to_dict())
-    # Whether it has expired is for the service's clock to say, not for this machine's.
-    if found.fields.get("invalid") is True or found.status(now) == "revoked":
-        keep(changes, evolve(rotation, state="failed", reason="the successor is not valid"))
-        raise ChangeRefusedError(f"the successor {rotation.new} is {found.status(now)}: {rotation.old} stays")
+    status = await status_of(client, str(rotation.new), now)
+    if status == "unknown":
+        raise ChangeRefusedError(
+            f"the API does not tell whether {rotation.new} works: {rotation.old} stays. Resume the rotation"
+        )
+    if status != "valid":
+        failed(changes, rotation, f"the successor {rotation.new} is {status}")
+        raise ChangeRefusedError(f"the successor {rotation.new} is {status}: {rotation.old} stays")
     retire_at = now + timedelta(seconds=rotation.overlap_seconds)
-    rotation = evolve(rotation, state="verified", retire_at=retire_at.isoformat())
-    keep(changes, rotation)
-    return rotation
+    return keep(changes, evolve(rotation, state="verified", retire_at=retire_at.isoformat()))
+
+
+async def status_of(client: AsyncTailscale, key_id: str, now: datetime) -> str:
+    """Return valid, expired, revoked, unknown, or gone where there is no such key."""
+    try:
+        return Key((await client.keys.get(key_id)).to_dict()).status(now)
+    except NotFoundError:
+        return "gone"
 
 
 async def delete_key(
@@ -261,8 +223,9 @@ async def delete_key(
         )
     except NotFoundError:
         return
-    report = await changes.apply(plan.id, principal=principal)
-    if not report.ok:
-        raise report.items[0].error or ChangeRefusedError(
-            f"the successor {key_id} could not be deleted: delete it by hand, its secret is lost"
+    item = (await changes.apply(plan.id, principal=principal)).items[0]
+    if item.outcome != "ok" and not isinstance(item.error, NotFoundError):
+        why = f" ({item.reason})" if item.reason else ""
+        raise item.error or ChangeRefusedError(
+            f"the successor {key_id} could not be deleted{why}: delete it by hand, its secret is lost"
         )
