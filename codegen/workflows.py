@@ -18,10 +18,10 @@ _TOOL_ORDER = ("access_read", "policy_change", "policy_rollback", "fleet_read", 
 _FILE_KEYS = {"tool", "domain", "title", "effect", "about", "params", "op"}
 _ACTION_KEYS = {
     "summary", "call", "apply", "arguments", "hide", "params", "example", "needs", "repeatable", "confirm", "exactly_one",
-    "columns", "rows", "untrusted",
+    "columns", "rows", "untrusted", "writes_file",
 }  # fmt: skip
 _PARAMETER_KEYS = {"description", "example", "brief", "schema", "target"}
-_COPIED = ("columns", "rows", "untrusted", "exactly_one", "confirm")
+_COPIED = ("columns", "rows", "untrusted", "exactly_one", "confirm", "writes_file")
 
 
 @frozen

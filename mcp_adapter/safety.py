@@ -135,6 +135,12 @@ async def _check_secret(runtime: Runtime, call: CheckedCall) -> None:
         StateError: this machine cannot write the file it would be put in.
     """
     once, settings = call.entry.get("once"), runtime.settings
+    if call.entry.get("writes_file") and settings.over_http:
+        raise Refused(
+            "secret_not_deliverable",
+            "nothing was created: over HTTP no file is written, so its secret would be lost",
+            "rotate it where the server runs: tailscale-sdk keys rotate",
+        )
     if not once or call.options.dry_run:
         return
     if settings.over_http and not call.options.reveal:

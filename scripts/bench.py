@@ -358,6 +358,14 @@ def policies() -> list[Result]:
     return [Result(found.name, found.value, found.budget, slack=_slack(found.name)) for found in measure()]
 
 
+def fleets() -> list[Result]:
+    """Measure reads of a large fleet, and a batch that is killed once."""
+    sys.path.insert(0, str(ROOT))
+    from scripts.bench_fleet import measure
+
+    return [Result(found.name, found.value, found.budget, slack=_slack(found.name)) for found in measure()]
+
+
 def _slack(name: str) -> float:
     return MACHINE_SLACK if any(unit in name for unit in ("seconds", "calls/s", "ms a call")) else 1.0
 
@@ -378,6 +386,7 @@ def main() -> int:
         generation,
         surface,
         policies,
+        fleets,
         server,
         *([log_volume] if options.long else []),
     ]

@@ -103,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
     found.add_argument("--profile", metavar="NAME", help="named profile of tailscale-sdk/config.toml")
     found.add_argument("--json", action="store_true", help="print errors as JSON too; the snapshot always is")
     found.set_defaults(run=_snapshot)
+    found = commands.add_parser("completion", help="print what completes commands in a shell")
+    found.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    found.set_defaults(run=_completion, json=False)
     add_policy_commands(commands)
     add_changes_commands(commands)
     add_devices_commands(commands)
@@ -112,6 +115,14 @@ def _parser() -> argparse.ArgumentParser:
     add_keys_commands(commands)
     add_users_commands(commands)
     return parser
+
+
+def _completion(options: argparse.Namespace) -> int:
+    """Print a script to be sourced; nothing is asked of the program while a person types."""
+    import shtab
+
+    print(shtab.complete(_parser(), options.shell))
+    return DONE
 
 
 def _operations(options: argparse.Namespace) -> int:

@@ -211,6 +211,7 @@ def add_keys_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
     )
     found.add_argument("--days", metavar="N", type=int, default=30, help="within (%(default)s)")
     found.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    found.add_argument("--calendar", action="store_true", help="print an iCalendar file")
     add_tailnet(found)
     found = add_command(inner, "check", "check credentials against rules", lazy("keys", "check_command"))
     found.add_argument("--max-age", metavar="DAYS", type=float)
@@ -243,6 +244,14 @@ def add_keys_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
         inner, "resume", "go on with a rotation that broke off", lazy("keys", "resume_command")
     )
     found.add_argument("key", metavar="KEY", help="id of the old one")
+    found.add_argument("--to", metavar="SINK", help="where the secret was to go: asked whether it arrived")
+    add_profile(found)
+    found = add_command(
+        inner, "rotate-webhook", "give a webhook another secret", lazy("keys", "rotate_webhook_command")
+    )
+    found.add_argument("webhook", metavar="ENDPOINT", help="id of the endpoint")
+    found.add_argument("--to", metavar="SINK", required=True, help="as of rotate")
+    found.add_argument("--apply", action="store_true", help="carry it out at once")
     add_profile(found)
 
 

@@ -43,8 +43,8 @@ def forecast_command(options: argparse.Namespace) -> int:
         rows = [each.to_dict() for each in found.expiries]
 
         def text() -> None:
-            if options.markdown:
-                print(found.markdown(), end="")
+            if options.markdown or options.calendar:
+                print(found.markdown() if options.markdown else keys.calendar_of(found, now=moment), end="")
                 return
             print_rows(rows, ("days", "kind", "id", "name", "owner", "breaks"), "nothing expires")
             for sentence in found.unknown:
@@ -114,6 +114,22 @@ def rotate_command(options: argparse.Namespace) -> int:
     return run_with_engine(options, work)
 
 
+def rotate_webhook_command(options: argparse.Namespace) -> int:
+    """Give a webhook another secret, which goes to a sink; with ``--apply`` do it."""
+    sink = keys.read_sink(options.to)
+
+    async def work(client: AsyncTailscale, engine: AsyncChanges) -> int:
+        plan = await keys.plan_webhook_rotation(client, options.webhook, changes=engine, sink=sink)
+        if not options.apply:
+            show(options, plan.to_dict(), lambda: _print_plan(plan))
+            return DONE
+        report = await keys.apply_webhook_rotation(client, plan.plan.id, changes=engine, sink=sink)
+        show(options, report.to_dict(), lambda: _print_rotation(report.rotation))
+        return DONE if report.ok else FAILED
+
+    return run_with_engine(options, work)
+
+
 def _print_plan(plan: keys.RotationPlan) -> None:
     rotation = plan.rotation
     print(f"{rotation.old} gets the successor {visible(rotation.description)!r}")
@@ -173,7 +189,8 @@ def resume_command(options: argparse.Namespace) -> int:
     """Bring a rotation that broke off into a state to go on from."""
 
     async def work(client: AsyncTailscale, engine: AsyncChanges) -> int:
-        rotation = await keys.resume_rotation(client, options.key, changes=engine, now=now())
+        sink = None if options.to is None else keys.read_sink(options.to)
+        rotation = await keys.resume_rotation(client, options.key, changes=engine, now=now(), sink=sink)
         if options.json:
             print_json(rotation.to_dict())
         else:

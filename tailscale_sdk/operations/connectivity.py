@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from statistics import median
 from typing import Any, Final
 
 from attrs import define, field, frozen
 
 from tailscale_sdk.operations.fleet import Device, Fleet
-from tailscale_sdk.operations.values import mapping_of
+from tailscale_sdk.operations.values import flag_of, mapping_of
 
 USUAL_HOURS: Final = (1.0, 24.0, 168.0)
 _HOUR: Final = timedelta(hours=1)
@@ -21,7 +22,7 @@ class Silence:
 
     Attributes:
         device: the device.
-        since: since when, None where no date tells.
+        since: since when, None where nothing tells; of one that never did, since it was created.
         hours: for how long.
         never_seen: it never did.
     """
@@ -39,7 +40,7 @@ class Silence:
             "owner": self.device.owner,
             "tags": list(self.device.tags),
             "since": None if self.since is None else self.since.isoformat().replace("+00:00", "Z"),
-            "hours": self.hours,
+            "hours": _rounded(self.hours),
             "never_seen": self.never_seen,
         }
 
@@ -58,9 +59,11 @@ class ConnectivityReport:
 
     Attributes:
         total, connected: devices.
-        silent: those that do not, the longest first.
+        silent: those that do not, the longest first; unknown ones are the last.
+        buckets: the silent by the thresholds they have passed.
         groups: the same counts by tag, user and system.
         relays: devices by the relay they prefer, where they tell.
+        relay_milliseconds: median of the latencies to the relay that is preferred, where they tell.
         without_report: devices that told nothing of their network.
         thresholds: hours that divide the silent.
         observed_at: moment of the reading.
@@ -69,8 +72,10 @@ class ConnectivityReport:
     total: int
     connected: int
     silent: tuple[Silence, ...]
+    buckets: Mapping[str, int]
     groups: Mapping[str, Mapping[str, Mapping[str, Any]]]
     relays: Mapping[str, int]
+    relay_milliseconds: Mapping[str, float]
     without_report: int
     thresholds: tuple[float, ...]
     observed_at: str | None
@@ -79,15 +84,29 @@ class ConnectivityReport:
         """Return the devices that are silent for longer."""
         return tuple(each for each in self.silent if each.hours is not None and each.hours > hours)
 
+    @property
+    def never_seen(self) -> int:
+        """Return how many devices never talked to the control server."""
+        return sum(each.never_seen for each in self.silent)
+
+    @property
+    def unknown(self) -> int:
+        """Return how many devices nothing tells of: they may be connected or not."""
+        return sum(each.hours is None for each in self.silent)
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON data."""
         return {
             "observed_at": self.observed_at,
             "total": self.total,
             "connected": self.connected,
+            "never_seen": self.never_seen,
+            "unknown": self.unknown,
+            "buckets": dict(self.buckets),
             "silent": [each.to_dict() for each in self.silent],
             "by": {name: dict(groups) for name, groups in self.groups.items()},
             "relays": dict(self.relays),
+            "relay_milliseconds": dict(self.relay_milliseconds),
             "without_report": self.without_report,
         }
 
@@ -104,34 +123,58 @@ def connectivity(
     """
     marks = tuple(sorted(thresholds))
     tallies: dict[str, dict[str, _Tally]] = {"tag": {}, "user": {}, "os": {}}
-    silent, relays = [], dict[str, int]()
+    everything, silent = _Tally(), []
     own = [device for device in fleet.devices if not device.is_external]
     for device in own:
         silence = None if device.is_connected else _silence(device, now)
         if silence is not None:
             silent.append(silence)
+        _count(everything, silence, marks)
         for group, value in _groups(device):
             _count(tallies[group].setdefault(value, _Tally()), silence, marks)
-        relay = preferred_relay(device)
-        if relay is not None:
-            relays[relay] = relays.get(relay, 0) + 1
     silent.sort(key=lambda each: (-(each.hours if each.hours is not None else -1.0), each.device.id))
+    relays = _relays(own)
     return ConnectivityReport(
         len(own),
-        len(own) - len(silent),
+        everything.connected,
         tuple(silent),
+        everything.silent,
         {group: dict(_rows(found)) for group, found in tallies.items()},
-        dict(sorted(relays.items(), key=lambda item: (-item[1], item[0]))),
+        {relay: len(found) for relay, found in relays.items()},
+        {
+            relay: round(median(known), 1)
+            for relay, found in relays.items()
+            if (known := [each for each in found if each is not None])
+        },
         sum(not mapping_of(device.fields, "clientConnectivity") for device in own),
         marks,
         fleet.observed_at,
     )
 
 
+def _relays(devices: Iterable[Device]) -> Mapping[str, Sequence[float | None]]:
+    """Return the latencies to each relay from the devices that prefer it, the most used relay first."""
+    found: dict[str, list[float | None]] = {}
+    for device in devices:
+        relay = preferred_relay(device)
+        if relay is not None:
+            found.setdefault(relay, []).append(relay_latency(device))
+    return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
+
+
 def _silence(device: Device, now: datetime) -> Silence:
+    connected = flag_of(device.fields, "connectedToControl")
+    if connected is None and device.last_seen is None:
+        # A connected device has no date either, so its age alone would make it look silent.
+        return Silence(device, None, None, False)
     since = device.silent_since()
-    hours = None if since is None else round((now - since) / _HOUR, 1)
+    # A clock that is ahead of this one does not make a silence of less than nothing.
+    hours = None if since is None else max((now - since) / _HOUR, 0.0)
     return Silence(device, since, hours, device.last_seen is None)
+
+
+def _rounded(hours: float | None) -> float | None:
+    return None if hours is None else round(hours, 1)
 
 
 def _groups(device: Device) -> Iterator[tuple[str, str]]:
@@ -166,7 +209,7 @@ def _rows(tallies: Mapping[str, _Tally]) -> Iterator[tuple[str, Mapping[str, Any
                 "total": tally.total,
                 "connected": tally.connected,
                 "silent": tally.silent,
-                "longest_hours": tally.longest_hours,
+                "longest_hours": _rounded(tally.longest_hours),
             },
         )
 

@@ -329,6 +329,79 @@ def test_lifecycle_rules_come_from_a_file_and_owners_are_told_first(terminal: Te
         assert said in terminal.run("lifecycle", "status", "--rules", terminal.write("x.toml", text), code=2)
 
 
+def ci_key(terminal: Terminal) -> str:
+    capabilities = {"devices": {"create": {"reusable": True, "tags": ["tag:web"]}}}
+    terminal.tailnet.tailnet.keys["kCiCNTRL"] = {
+        "id": "kCiCNTRL",
+        "keyType": "auth",
+        "description": "ci runners",
+        "created": "2026-06-01T00:00:00Z",
+        "expires": "2026-08-30T00:00:00Z",
+        "expirySeconds": 7776000,
+        "capabilities": capabilities,
+    }
+    return "kCiCNTRL"
+
+
+def test_rotate_the_ci_auth_key(terminal: Terminal) -> None:
+    """Plan, apply, nothing of the secret on the screen, and the old one retired when it is time."""
+    old, file = ci_key(terminal), terminal.folder / "ci.key"
+    told = terminal.run("keys", "rotate", "ci", "--to", f"file:{file}")
+    assert "gets the successor 'ci runners g2'" in told
+    assert not file.exists()
+    done = terminal.run("keys", "rotate", "ci runners", "--to", f"file:{file}", "--apply")
+    secret = file.read_text().strip()
+    assert secret.startswith("tskey-auth-")
+    assert secret not in done
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "verified" in terminal.run("keys", "rotations")
+    assert "is verified already" in terminal.run(
+        "keys", "rotate", old, "--to", f"file:{file}", "--apply", code=3
+    )
+    assert "the overlap is not over" in terminal.run("keys", "retire", old, code=3)
+    assert "is deleted" in terminal.run("keys", "retire", old, "--early")
+    assert terminal.json("keys", "retire", old, "--early", "--apply")["rotation"]["state"] == "retired"
+    assert terminal.written() == ["createKey", "deleteKey"]
+    assert "nothing to resume" in terminal.run("keys", "resume", old, code=3)
+    kept = b"".join(path.read_bytes() for path in (terminal.folder / "state").rglob("*") if path.is_file())
+    assert secret.encode() not in kept
+
+
+def test_what_cannot_be_rotated_says_what_to_do(terminal: Terminal) -> None:
+    ci_key(terminal)
+    token = next(key for key in terminal.tailnet.tailnet.keys.values() if key.get("keyType") == "api")
+    assert "admin console" in terminal.run("keys", "rotate", token["id"], "--to", "file:x", code=2)
+    assert "is no credential" in terminal.run("keys", "rotate", "nothing", "--to", "file:x", code=2)
+    assert "a secret goes to" in terminal.run("keys", "rotate", "ci", "--to", "mail:me", code=2)
+    nowhere = terminal.folder / "no" / "such"
+    terminal.run("keys", "rotate", "ci", "--to", f"file:{nowhere}", code=3)
+    assert terminal.written() == []
+
+
+def test_credentials_are_checked_against_rules_and_forecast(terminal: Terminal) -> None:
+    ci_key(terminal)
+    assert "max_age_days" in terminal.run("keys", "check", "--max-age", "20", code=1)
+    assert "all keep to the rules" in terminal.run("keys", "check", "--max-age", "900")
+    assert terminal.run("keys", "forecast", "--days", "90", "--markdown", code=1).startswith("| expires |")
+    assert "BEGIN:VCALENDAR" in terminal.run("keys", "forecast", "--days", "90", "--calendar", code=1)
+
+
+def test_a_webhook_gets_another_secret(terminal: Terminal) -> None:
+    terminal.tailnet.tailnet.webhooks["w1"] = {
+        "endpointId": "w1",
+        "endpointUrl": "https://hooks.example.com/x",
+        "subscriptions": ["nodeCreated"],
+        "secret": "tskey-webhook-demo",
+    }
+    file = terminal.folder / "hook.env"
+    terminal.run("keys", "rotate-webhook", "w1", "--to", f"env:{file}:HOOK_SECRET")
+    assert terminal.written() == []
+    done = terminal.run("keys", "rotate-webhook", "w1", "--to", f"env:{file}:HOOK_SECRET", "--apply")
+    assert file.read_text().startswith("HOOK_SECRET=")
+    assert file.read_text().partition("=")[2].strip() not in done
+    assert terminal.written() == ["rotateWebhookSecret"]
+
+
 def test_services_are_approved_and_deleted(terminal: Terminal) -> None:
     terminal.json("network", "define-service", "svc:wiki", "--port", "tcp:443", "--apply")
     assert "svc:wiki" in terminal.run("network", "services", code=1)
@@ -347,6 +420,13 @@ def test_duplicates_are_cleaned_up_and_changes_since_a_snapshot_told(terminal: T
     assert terminal.written() == ["deleteDevice"]
     told = json.loads(terminal.run("devices", "duplicates", "--since", path, code=1))
     assert [each["name"] for each in told["removed"]] == ["bob-laptop.example.ts.net"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_commands_are_completed_in_a_shell(terminal: Terminal, shell: str) -> None:
+    script = terminal.run("completion", shell)
+    for word in ("devices", "clean-up", "approve-routes", "changes"):
+        assert word in script
 
 
 def test_a_bar_is_for_terminals_only() -> None:

@@ -1,15 +1,16 @@
 """The lifecycle of devices: quiet, stale, quarantined, removed, with everything that must not happen by accident."""
 
 from tailscale_sdk.operations.lifecycle.exclusions import Exclusions, lifecycle
+from tailscale_sdk.operations.lifecycle.notices import Notice, notices
 from tailscale_sdk.operations.lifecycle.proposing import (
+    GRACE,
     MARK,
-    Notice,
-    notices,
+    lifecycle_step,
     propose_marks,
     propose_quarantine,
     propose_removal,
-    quarantined_since,
 )
+from tailscale_sdk.operations.lifecycle.quarantines import quarantined_since
 from tailscale_sdk.operations.lifecycle.stages import (
     LifecycleReport,
     LifecycleRules,
@@ -20,6 +21,7 @@ from tailscale_sdk.operations.lifecycle.stages import (
 )
 
 __all__ = [
+    "GRACE",
     "MARK",
     "Exclusions",
     "LifecycleReport",
@@ -28,6 +30,7 @@ __all__ = [
     "Staged",
     "Thresholds",
     "lifecycle",
+    "lifecycle_step",
     "notices",
     "propose_marks",
     "propose_quarantine",

@@ -66,27 +66,37 @@ def _is_older(device: Device, now: datetime) -> bool:
 
 
 def _reason(device: Device, spoken: Exclusions, needed: Mapping[str, str]) -> str | None:
+    return _of_itself(device) or _spoken_for(device, spoken) or _as_router(device, spoken, needed)
+
+
+def _of_itself(device: Device) -> str | None:
     if device.is_external:
         return "it belongs to another tailnet"
     if device.is_connected:
         return "it is connected"
-    if spoken.protected and spoken.protected & _names(device):
-        return "the operator protects it"
     if device.is_ephemeral:
         return "it is ephemeral: the service removes it by itself"
+    return None
+
+
+def _spoken_for(device: Device, spoken: Exclusions) -> str | None:
+    if spoken.protected and spoken.protected & _names(device):
+        return "the operator protects it"
+    if spoken.service_hosts is not None and device.id in spoken.service_hosts:
+        return "it hosts a service"
+    if spoken.lock_signers is not None and device.id in spoken.lock_signers:
+        return "it signs for tailnet lock"
+    return None
+
+
+def _as_router(device: Device, spoken: Exclusions, needed: Mapping[str, str]) -> str | None:
+    if "enabledRoutes" not in device.fields:
+        return "its routes were not read: it may be a router"
     if device.exit_state in {"approved", "partial"}:
         return "it is an approved exit node"
     if spoken.routers and (device.advertised_subnets or device.approved_subnets or device.offers_exit):
         return "it is a router"
-    if device.id in needed:
-        return needed[device.id]
-    for hosts, what in (
-        (spoken.service_hosts, "it hosts a service"),
-        (spoken.lock_signers, "it signs for tailnet lock"),
-    ):
-        if hosts is not None and device.id in hosts:
-            return what
-    return None
+    return needed.get(device.id)
 
 
 def _names(device: Device) -> frozenset[str]:
@@ -96,7 +106,8 @@ def _names(device: Device) -> frozenset[str]:
             device.legacy_id,
             device.name,
             device.label,
-            device.owner,
+            # Of a tagged device that is who registered it; the plan's own protection counts that as well.
+            device.user,
             *device.tags,
             *device.addresses,
         }

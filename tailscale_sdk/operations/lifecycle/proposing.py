@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Final, Literal, get_args
 
-from attrs import evolve, frozen
+from attrs import evolve
 
-from tailscale_sdk.changes.journal import Entry
+from tailscale_sdk.errors import ConfigurationError
 from tailscale_sdk.operations.devices.actions import PRESENCE, delete_devices, left_alone, step_for
 from tailscale_sdk.operations.devices.attributes import set_attribute
-from tailscale_sdk.operations.fleet import Device, Fleet, LeftAlone, Proposal, Step
-from tailscale_sdk.operations.lifecycle.stages import LifecycleReport, Staged
+from tailscale_sdk.operations.fleet import Fleet, LeftAlone, Proposal, Step
+from tailscale_sdk.operations.lifecycle.notices import devices_of
+from tailscale_sdk.operations.lifecycle.quarantines import quarantined_at
+from tailscale_sdk.operations.lifecycle.stages import LifecycleReport, Stage, Staged
+from tailscale_sdk.operations.values import flag_of, mapping_of
 
 MARK: Final = "custom:lifecycle"
 """Posture attribute of a stale device, for a policy to look at."""
 
+GRACE: Final = timedelta(days=14)
+"""How long a device is in quarantine before it may be removed, unless something else is said."""
+
 _MARK_DAYS: Final = 14
+_DUE: Final[tuple[Stage, ...]] = ("stale", "quarantine", "remove")
 Method = Literal["expire", "deauthorize"]
-Action = Literal["mark", "quarantine", "remove"]
+Judge = Callable[[Staged], Step | str]
 
 
 def propose_marks(
@@ -33,10 +40,10 @@ def propose_marks(
         now: moment of asking, with a zone.
         reason: why.
     """
-    due = [each.device for each in report.in_stage("stale", "quarantine", "remove")]
+    due = [each.device for each in report.in_stage(*_DUE)]
     expiry = now + timedelta(days=_MARK_DAYS)
     found = set_attribute(fleet, due, MARK, "stale", expiry=expiry, reason=reason)
-    return evolve(found, left_alone=(*found.left_alone, *_left(report, "stale", "quarantine", "remove")))
+    return evolve(found, left_alone=(*found.left_alone, *_left(report, *_DUE)))
 
 
 def propose_quarantine(
@@ -52,25 +59,46 @@ def propose_quarantine(
 
     Args:
         report: stages.
-        fleet: all devices.
+        fleet: all devices; with the tailnet's settings it is known whether an approval means anything.
         now: moment of asking, with a zone.
         method: expire the key, which a login on the device renews; or take the approval back, which an admin gives
             again.
         quarantined: when devices were quarantined, by nodeId.
         reason: why.
+
+    Raises:
+        ConfigurationError: there is no such method, or approvals mean nothing in this tailnet.
     """
-    since = {} if quarantined is None else quarantined
+    noted = {} if quarantined is None else quarantined
+    notes = _notes_on(method, fleet)
 
     def judge(each: Staged) -> Step | str:
         device = each.device
-        if _is_quarantined(device, since, now):
+        if quarantined_at(device, noted, now) is not None:
             return "it is in quarantine already"
-        risk = (f"{device.label} was silent for {each.silent_days:g} days",)
+        risk = f"{device.label} was silent for {each.silent_days:g} days"
         if method == "expire":
-            return step_for(device, "expireDeviceKey", unchanged=PRESENCE, risks=risk)
-        return step_for(device, "authorizeDevice", authorized=False, unchanged=PRESENCE, risks=risk)
+            risks = (risk, "it stays offline until somebody logs in on it again")
+            return step_for(device, "expireDeviceKey", unchanged=PRESENCE, risks=risks)
+        if device.is_authorized is False:
+            return "it is not approved anyway"
+        risks = (risk, "it stays offline until an admin approves it again")
+        return step_for(device, "authorizeDevice", authorized=False, unchanged=PRESENCE, risks=risks)
 
-    return _proposal(report, fleet, ("quarantine", "remove"), judge, reason)
+    found = _proposal(report, fleet, ("quarantine", "remove"), judge, reason)
+    return evolve(found, notes=(*found.notes, *notes))
+
+
+def _notes_on(method: Method, fleet: Fleet) -> tuple[str, ...]:
+    if method not in get_args(Method):
+        raise ConfigurationError(f"there is no quarantine by {method!r}: {', '.join(get_args(Method))}")
+    if method == "expire":
+        return ()
+    approval = flag_of(mapping_of(fleet.snapshot.content, "settings"), "devicesApprovalOn")
+    if approval is False:
+        raise ConfigurationError("device approval is off in this tailnet: expire the keys instead")
+    unread = "whether device approval is on was not read: where it is off, devices may not be cut off"
+    return () if approval else (unread,)
 
 
 def propose_removal(
@@ -79,7 +107,7 @@ def propose_removal(
     *,
     now: datetime,
     quarantined: Mapping[str, datetime] | None = None,
-    grace: timedelta = timedelta(days=14),
+    grace: timedelta = GRACE,
     skip_quarantine: bool = False,
     reason: str | None = None,
 ) -> Proposal:
@@ -94,32 +122,73 @@ def propose_removal(
         skip_quarantine: delete in one go, without quarantine first.
         reason: why.
     """
-    since = {} if quarantined is None else quarantined
+    noted = {} if quarantined is None else quarantined
 
     def judge(each: Staged) -> Step | str:
         device = each.device
-        started = _quarantined_at(device, since, now)
         if not skip_quarantine:
+            started = quarantined_at(device, noted, now)
             if started is None:
                 return "it was never in quarantine: quarantine it first, or skip that"
             if now - started < grace:
-                return f"it is in quarantine since {started:%Y-%m-%d} only: {grace.days} days are to pass"
+                return f"it is in quarantine since {started:%Y-%m-%d} only: {_days(grace)} days are to pass"
         step = delete_devices([device]).steps[0]
         return evolve(step, risks=(*step.risks, f"{device.label} was silent for {each.silent_days:g} days"))
 
     found = _proposal(report, fleet, ("remove",), judge, reason)
+    if not found.steps:
+        return found
     notes = ["removal cannot be taken back: a device that joins again has a new identity and new addresses"]
     if skip_quarantine:
         notes.append("quarantine is skipped: nobody was warned by a device that had to log in again")
-    return evolve(found, notes=tuple(notes)) if found.steps else found
+    return evolve(found, notes=(*notes, *found.notes))
+
+
+def _days(duration: timedelta) -> str:
+    return f"{duration / timedelta(days=1):g}"
+
+
+def lifecycle_step(
+    report: LifecycleReport,
+    fleet: Fleet,
+    *,
+    now: datetime,
+    method: Method = "expire",
+    quarantined: Mapping[str, datetime] | None = None,
+    grace: timedelta = GRACE,
+    reason: str | None = None,
+) -> Proposal:
+    """Propose what is due of all stages at once, one thing per device: the mildest first.
+
+    Args:
+        report: stages.
+        fleet: all devices.
+        now: moment of asking, with a zone.
+        method: of quarantine.
+        quarantined: when devices were quarantined, by nodeId.
+        grace: how long a device must have been in quarantine before it is removed.
+        reason: why.
+
+    Raises:
+        ConfigurationError: as ``propose_quarantine`` does.
+    """
+    noted = {} if quarantined is None else quarantined
+    removal = propose_removal(report, fleet, now=now, quarantined=noted, grace=grace, reason=reason)
+    # A device that is to be removed is in quarantine, and a stale one is not due for it: nothing is done twice.
+    quarantine = propose_quarantine(report, fleet, now=now, method=method, quarantined=noted, reason=reason)
+    stale = evolve(report, devices=tuple(each for each in report.devices if each.stage == "stale"))
+    marks = propose_marks(stale, fleet, now=now, reason=reason)
+    parts = (marks, quarantine, removal)
+    steps = tuple(step for part in parts for step in part.steps)
+    moved = {node for step in steps for node in devices_of(step)}
+    # Of several reasons the one against the last stage says most.
+    left = {each.id: each for part in parts for each in part.left_alone if each.id not in moved}
+    notes = dict.fromkeys(note for part in parts if part.steps for note in part.notes)
+    return Proposal(steps, len(fleet.devices), tuple(left.values()), tuple(notes), reason)
 
 
 def _proposal(
-    report: LifecycleReport,
-    fleet: Fleet,
-    stages: tuple[Any, ...],
-    judge: Any,
-    reason: str | None,
+    report: LifecycleReport, fleet: Fleet, stages: tuple[Stage, ...], judge: Judge, reason: str | None
 ) -> Proposal:
     steps: list[Step] = []
     left = list(_left(report, *stages))
@@ -132,83 +201,9 @@ def _proposal(
     return Proposal(tuple(steps), len(fleet.devices), tuple(left), tuple(report.notes), reason)
 
 
-def _left(report: LifecycleReport, *stages: str) -> Iterable[LeftAlone]:
+def _left(report: LifecycleReport, *stages: Stage) -> list[LeftAlone]:
     return [
         left_alone(each.device, each.excluded)
         for each in report.devices
         if each.stage in stages and each.excluded is not None
     ]
-
-
-def _quarantined_at(device: Device, since: Mapping[str, datetime], now: datetime) -> datetime | None:
-    """Return since when a device has been cut off, by what was noted here or by its key."""
-    if device.id in since and _is_quarantined(device, since, now):
-        return since[device.id]
-    return device.expires if device.has_expired(now) else None
-
-
-def _is_quarantined(device: Device, since: Mapping[str, datetime], now: datetime) -> bool:
-    # What was noted does not hold once somebody has let the device in again.
-    return device.has_expired(now) or (device.id in since and device.is_authorized is False)
-
-
-def quarantined_since(entries: Iterable[Entry]) -> dict[str, datetime]:
-    """Return when devices were quarantined, by nodeId, as the journal of changes tells.
-
-    Args:
-        entries: of the journal.
-    """
-    found: dict[str, datetime] = {}
-    for entry in entries:
-        if entry.operation in {"expireDeviceKey", "authorizeDevice"} and entry.state in {
-            "closed",
-            "verified",
-        }:
-            kind, _, node = entry.target.partition(":")
-            if kind == "device" and entry.steps:
-                found[node] = datetime.fromtimestamp(entry.steps[-1][1], UTC)
-    return found
-
-
-@frozen
-class Notice:
-    """Tell somebody what will become of a device.
-
-    Attributes:
-        owner: login name of whose it is; empty for tagged devices.
-        device_id, device: which one.
-        action: what is going to happen.
-        silent_days: days since it was heard of.
-    """
-
-    owner: str
-    device_id: str
-    device: str
-    action: str
-    silent_days: float | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON data, as a notification hook gets it."""
-        return {
-            "owner": self.owner,
-            "device_id": self.device_id,
-            "device": self.device,
-            "action": self.action,
-            "silent_days": self.silent_days,
-        }
-
-
-def notices(proposal: Proposal, report: LifecycleReport, action: Action) -> tuple[Notice, ...]:
-    """Return what to tell people before a proposal is carried out.
-
-    Args:
-        proposal: what is due.
-        report: stages it was made from.
-        action: what is going to happen.
-    """
-    staged = {each.device.id: each for each in report.devices}
-    found = [staged[step.arguments["device_id"]] for step in proposal.steps if "device_id" in step.arguments]
-    return tuple(
-        Notice(each.device.owner, each.device.id, each.device.name, action, each.silent_days)
-        for each in found
-    )

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final, Literal
 
-from attrs import asdict, field, frozen, validators
+from attrs import asdict, field, frozen
 
 from tailscale_sdk.errors import ConfigurationError
 from tailscale_sdk.operations.fleet import Device, Fleet
+from tailscale_sdk.operations.values import flag_of
 
 Stage = Literal["active", "quiet", "stale", "quarantine", "remove", "unknown"]
 STAGES: Final[Sequence[Stage]] = ("active", "quiet", "stale", "quarantine", "remove", "unknown")
@@ -30,14 +31,16 @@ class Thresholds:
         remove: it is deleted.
     """
 
-    quiet: float = field(default=7, validator=validators.gt(0))
+    quiet: float = 7
     stale: float = 30
     quarantine: float = 60
     remove: float = 90
 
     def __attrs_post_init__(self) -> None:
-        if not self.quiet <= self.stale <= self.quarantine <= self.remove:
-            raise ConfigurationError("thresholds: quiet, stale, quarantine and remove must not go down")
+        if not 0 < self.quiet <= self.stale <= self.quarantine <= self.remove:
+            raise ConfigurationError(
+                "thresholds: quiet, stale, quarantine and remove are days above 0 and must not go down"
+            )
 
     @classmethod
     def around(cls, given: Mapping[str, Any]) -> Thresholds:
@@ -47,7 +50,7 @@ class Thresholds:
             given: days by name; None where nothing is given.
 
         Raises:
-            ConfigurationError: there is no such threshold, one is no number of days, or they go down.
+            ConfigurationError: there is no such threshold, one is no number of days above 0, or they go down.
         """
         usual = asdict(cls())
         for name, value in given.items():
@@ -103,7 +106,7 @@ class Staged:
     Attributes:
         device: the device.
         stage: where it is.
-        silent_days: days since it was heard of; 0 for a connected one, None where no date tells.
+        silent_days: days since it was heard of; 0 for a connected one, None where nothing tells.
         never_seen: it was never connected, so that its age counts.
         excluded: why it is never touched, None where nothing speaks for it.
     """
@@ -139,11 +142,18 @@ def stage_of(device: Device, rules: LifecycleRules, *, now: datetime) -> Staged:
     if device.is_connected:
         return Staged(device, "active", 0.0)
     since = device.silent_since()
-    if since is None:
+    if since is None or _is_untold(device):
         return Staged(device, "unknown", None)
-    silent = now - since
+    # A clock that is ahead of this one does not make a silence of less than nothing.
+    silent = max(now - since, timedelta(0))
     days = round(silent / _DAY, 1)
     return Staged(device, rules.of(device).stage(silent), days, never_seen=device.last_seen is None)
+
+
+def _is_untold(device: Device) -> bool:
+    """Tell whether a record says neither that the device is connected nor when it was."""
+    # A connected device has no date of its last contact, so its age alone would make it look silent.
+    return device.last_seen is None and flag_of(device.fields, "connectedToControl") is None
 
 
 @frozen

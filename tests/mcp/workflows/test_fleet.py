@@ -185,6 +185,15 @@ async def test_a_key_is_rotated_into_a_file_and_retired_later(
     assert written(tailnet) == ["createKey", "deleteKey"]
 
 
+async def test_over_http_no_key_is_made_whose_secret_nobody_gets(tailnet: FakeTailnet) -> None:
+    profile = Profile("default", lambda: sdk_client(tailnet), ALL)
+    async with Client(build_server(Settings(profiles=(profile,), over_http=True))) as client:
+        _, text, is_error = await call(client, "fleet_write", action="rotate_key", key_id="kCiCNTRL")
+    assert is_error
+    assert "tailscale-sdk keys rotate" in text
+    assert written(tailnet) == []
+
+
 async def test_a_change_is_taken_back(connect: Connect, era: str, tailnet: FakeTailnet) -> None:
     async with connect(ALL, era) as client:
         made = await confirmed(client, "fleet_write", action="tag", query="tag:web", add=["tag:old"])
