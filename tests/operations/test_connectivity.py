@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tailscale_sdk.operations.connectivity import connectivity, preferred_relay, relay_latency
-from tailscale_sdk.operations.fleet import Device
+from tailscale_sdk.operations.fleet import Device, Fleet
+from tailscale_sdk.snapshot import TailnetSnapshot
 from tests.operations.fleets import NOW, ago, device, fleet_of, silent
 
 
@@ -109,7 +110,8 @@ ODD = st.sampled_from([None, "", 0, [], {}, "x", True, False, "0001-01-01T00:00:
 
 @given(st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(("connectedToControl", "lastSeen", "created", "tags", "user", "os", "clientConnectivity", "nodeId"), ODD)), max_size=6))  # fmt: skip
 def test_whatever_records_hold_every_device_is_counted_once(records: list[dict[str, Any]]) -> None:
-    report = connectivity(fleet_of(*records), now=NOW)
+    fleet = Fleet(tuple(map(Device, records)), TailnetSnapshot({}))
+    report = connectivity(fleet, now=NOW)
     assert report.connected + len(report.silent) == report.total == len(records)
     assert sum(report.buckets.values()) == len(report.silent)
     json.dumps(report.to_dict())

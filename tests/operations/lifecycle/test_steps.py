@@ -50,6 +50,8 @@ class Caretaker(Admin):
     def __init__(self, tailnet: FakeTailnet, folder: Path) -> None:
         super().__init__(tailnet, folder)
         self.state.__dict__["journal"] = Journal(self.state.database, clock=tailnet.clock.timestamp)
+        for key in tailnet.tailnet.keys.values():
+            key["expires"] = ahead(days=1000)
 
     def run_after(self, days: float) -> tuple[list[tuple[str, str]], dict[str, str]]:
         """Let days pass and do what is due then; return it, and why other devices were left alone."""
@@ -212,7 +214,8 @@ def test_owners_of_every_device_are_told_what_will_become_of_it() -> None:
 
 
 def test_a_notice_reads_as_one_line_whatever_a_device_is_called() -> None:
-    fleet = fleet_of(silent("due", 65, "bob@example.com", name="due\nSubject: hello\x1b[2J.example.ts.net"))
+    hostile = "due\nSubject: hello\x1b[2J.example.ts.net"
+    fleet = fleet_of({**silent("due", 65, "bob@example.com"), "name": hostile})
     report = report_of(fleet)
     (notice,) = notices(lifecycle_step(report, fleet, now=NOW), report)
     text = notice.to_text()
