@@ -6,7 +6,7 @@ import itertools
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from attrs import field, frozen
@@ -232,6 +232,20 @@ class Journal:
         """
         found = _entries(self.database.read(f"{_READ} WHERE j.change_id = ? {_IN_ORDER}", (change_id,)))
         return tuple(sorted(found, key=lambda entry: entry.item))
+
+    def of_operations(self, operations: Collection[str]) -> tuple[Entry, ...]:
+        """Return every entry of some operations, oldest first.
+
+        Args:
+            operations: operation ids.
+
+        Raises:
+            StateError: the journal cannot be read.
+        """
+        places = ", ".join("?" for _ in operations)
+        return _entries(
+            self.database.read(f"{_READ} WHERE j.operation IN ({places}) {_IN_ORDER}", tuple(operations))
+        )
 
     def changes(self, limit: int = 50, *, operation: str | None = None) -> tuple[ChangeSummary, ...]:
         """Return the latest changes, newest first.

@@ -97,7 +97,7 @@ def step_command(options: argparse.Namespace) -> int:
 
     async def work(client: AsyncTailscale, engine: AsyncChanges) -> int:
         moment = now()
-        fleet = await load(client, ("services",))
+        fleet = await load(client, ("services", "settings"))
         report = _report(options, fleet, await _service_hosts(client, fleet), moment)
         proposal = _propose(options, engine, fleet, report, moment)
         if not proposal.steps:
@@ -121,12 +121,7 @@ def _propose(
 ) -> Proposal:
     if options.step == "mark":
         return cycle.propose_marks(report, fleet, now=moment)
-    entries = [
-        entry
-        for each in engine.state.journal.changes(1000)
-        for entry in engine.state.journal.entries(each.change_id)
-    ]
-    since = cycle.quarantined_since(entries)
+    since = cycle.recorded_quarantines(engine.state.journal)
     if options.step == "quarantine":
         return cycle.propose_quarantine(report, fleet, now=moment, method=options.method, quarantined=since)
     return cycle.propose_removal(

@@ -105,7 +105,9 @@ def test_a_partial_report_prefers_nothing(latency: Any) -> None:
     assert relay_latency(one) is None
 
 
-ODD = st.sampled_from([None, "", 0, [], {}, "x", True, False, "0001-01-01T00:00:00Z", ago(days=2)])
+ODD: st.SearchStrategy[Any] = st.sampled_from(
+    [None, "", 0, [], {}, "x", True, False, "0001-01-01T00:00:00Z", ago(days=2)]
+)
 
 
 @given(st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(("connectedToControl", "lastSeen", "created", "tags", "user", "os", "clientConnectivity", "nodeId"), ODD)), max_size=6))  # fmt: skip

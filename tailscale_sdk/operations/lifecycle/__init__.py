@@ -10,7 +10,7 @@ from tailscale_sdk.operations.lifecycle.proposing import (
     propose_quarantine,
     propose_removal,
 )
-from tailscale_sdk.operations.lifecycle.quarantines import quarantined_since
+from tailscale_sdk.operations.lifecycle.quarantines import quarantined_since, recorded_quarantines
 from tailscale_sdk.operations.lifecycle.stages import (
     LifecycleReport,
     LifecycleRules,
@@ -36,6 +36,7 @@ __all__ = [
     "propose_quarantine",
     "propose_removal",
     "quarantined_since",
+    "recorded_quarantines",
     "stage_by_id",
     "stage_of",
 ]

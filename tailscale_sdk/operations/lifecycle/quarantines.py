@@ -7,13 +7,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from tailscale_sdk.calls.prepared import digest_of
-from tailscale_sdk.changes.journal import Entry
+from tailscale_sdk.changes.journal import Entry, Journal
 from tailscale_sdk.operations.fleet import Device
 from tailscale_sdk.operations.values import moment_of
 
 _ENDED: Final = frozenset({"verified", "closed"})
 _CLOCKS_APART: Final = timedelta(minutes=15)
 """How far the clocks of this machine and of the service may be apart."""
+
+
+def recorded_quarantines(journal: Journal) -> dict[str, datetime]:
+    """Return when devices were quarantined last from this machine, by nodeId.
+
+    Args:
+        journal: of changes.
+
+    Raises:
+        StateError: it cannot be read.
+    """
+    return quarantined_since(journal.of_operations(("expireDeviceKey", "authorizeDevice")))
 
 
 def quarantined_since(entries: Iterable[Entry]) -> dict[str, datetime]:

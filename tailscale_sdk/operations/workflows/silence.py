@@ -18,7 +18,6 @@ from tailscale_sdk.operations.snapshots import SnapshotSource
 from tailscale_sdk.operations.workflows.planning import plan_with, read_parts
 
 _GRACE: Final = timedelta(days=14)
-_CHANGES_READ: Final = 1000
 
 
 async def stale(
@@ -189,7 +188,9 @@ async def quarantine(
     engine = changes or AsyncChanges(client)
     rules = {"quarantine": days}
     report = await lifecycle_report(client, fleet, now, rules, never_routers, engine.protected)
-    found = lifecycle.propose_quarantine(report, fleet, now=now, quarantined=_quarantined(engine))
+    found = lifecycle.propose_quarantine(
+        report, fleet, now=now, quarantined=lifecycle.recorded_quarantines(engine.state.journal)
+    )
     return await fleet_changes.plan_change(
         client,
         found,
@@ -242,7 +243,7 @@ async def remove_stale(
         report,
         fleet,
         now=now,
-        quarantined=_quarantined(engine),
+        quarantined=lifecycle.recorded_quarantines(engine.state.journal),
         grace=_GRACE,
         skip_quarantine=skip_quarantine,
     )
@@ -254,9 +255,3 @@ async def remove_stale(
         digest=digest,
         limits=Limits(max_changes, max_percent),
     )
-
-
-def _quarantined(engine: AsyncChanges) -> dict[str, datetime]:
-    journal = engine.state.journal
-    entries = [entry for each in journal.changes(_CHANGES_READ) for entry in journal.entries(each.change_id)]
-    return lifecycle.quarantined_since(entries)

@@ -106,6 +106,7 @@ def _order(finding: Finding) -> tuple[Any, ...]:
         finding.resource or "",
         finding.aspect,
         finding.message,
+        place.pointer,
     )
 
 

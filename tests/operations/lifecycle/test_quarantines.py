@@ -150,6 +150,7 @@ def test_approval_is_taken_back_only_where_it_means_something() -> None:
 
     known = proposed(settings={"devicesApprovalOn": True})
     assert [dict(step.arguments) for step in known.steps] == [{"device_id": NODE, "authorized": False}]
+    assert known.steps[0].unchanged == ("lastSeen", "connectedToControl", "tags")
     assert [each.reason for each in known.left_alone] == ["it is not approved anyway"]
     assert not any("approval" in note for note in known.notes)
     for unread in ({}, {"settings": {"devicesApprovalOn": None}}):

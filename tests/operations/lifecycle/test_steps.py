@@ -144,6 +144,18 @@ def test_the_mildest_comes_first_and_each_device_once() -> None:
     assert len(proposal.notes) == len(set(proposal.notes)) == 3
 
 
+def test_only_what_is_due_brings_its_notes_and_the_grace_is_the_callers() -> None:
+    fleet = fleet_of(silent("stale", 40), silent("cut-off", 100, expires=ago(days=20)))
+    report = report_of(fleet)
+    patient = lifecycle_step(report, fleet, now=NOW, grace=timedelta(days=30))
+    assert moves(patient) == [(MARKING, "nStaleCNTRL")]
+    assert patient.notes == ()
+    assert [each.reason for each in patient.left_alone] == [
+        "it is in quarantine since 2026-06-10 only: 30 days are to pass"
+    ]
+    assert any("cannot be taken back" in note for note in lifecycle_step(report, fleet, now=NOW).notes)
+
+
 @given(st.lists(st.tuples(st.integers(0, 150), st.integers(-60, 60)), max_size=15))
 def test_no_device_moves_more_than_one_stage_per_run(facts: list[tuple[int, int]]) -> None:
     fleet = fleet_of(
