@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
-from tailscale_sdk.changes.batches import Batch, BatchItem, all_batches, outcome_of, read_batch
+from tailscale_sdk.changes.batches import Batch, BatchItem, latest_batches, outcome_of, read_batch
 from tailscale_sdk.changes.context import Context
 from tailscale_sdk.changes.journal import Entry
 from tailscale_sdk.changes.model import Outcome, Target
@@ -126,7 +126,9 @@ def recent_accounts(context: Context, limit: int) -> tuple[Account, ...]:
     Raises:
         StateError: it cannot be read.
     """
-    batches = {batch.change_id: batch for batch in all_batches(context) if batch.profile == context.profile}
+    batches = {
+        batch.change_id: batch for batch in latest_batches(context, limit) if batch.profile == context.profile
+    }
     found = []
     for summary in context.state.journal.changes(limit):
         if (summary.tailnet, summary.profile) == (context.tailnet, context.profile):

@@ -13,7 +13,7 @@ from attrs import evolve
 from tailscale_sdk._generated.operations import OPERATIONS
 from tailscale_sdk.calls.prepared import PreparedCall
 from tailscale_sdk.calls.steps import Local, Steps, Together
-from tailscale_sdk.changes.batches import batch_of, keep_batch, keep_outcomes
+from tailscale_sdk.changes.batches import batch_of, drop_old_batches, keep_batch, keep_outcomes
 from tailscale_sdk.changes.closing import close, note_stop
 from tailscale_sdk.changes.context import Context
 from tailscale_sdk.changes.course import Course, Progress
@@ -120,6 +120,7 @@ def _tidy(context: Context) -> None:
     in_use = {entry.base for entry in state.journal.open_entries() if entry.base}
     try:
         state.preimages.purge()
+        drop_old_batches(context)
         state.versions.purge(context.shelf, in_use=in_use)
     except StateError as error:
         # The change is done; old versions lying about are no reason to call it a failure.

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from attrs import asdict, frozen
 
+from tailscale_sdk._constants import PREIMAGE_SECONDS
 from tailscale_sdk.changes.context import Context
 from tailscale_sdk.changes.journal import Entry
 from tailscale_sdk.changes.model import ChangeReport, Outcome, PlannedItem, Target
@@ -17,6 +18,7 @@ from tailscale_sdk.changes.state_records import StateRecord
 from tailscale_sdk.errors import StateError
 
 KIND: Final = "batch"
+_CONTINUED: Final = "continued"
 _log = logging.getLogger("tailscale_sdk.changes")
 
 
@@ -120,8 +122,11 @@ def keep_batch(context: Context, batch: Batch) -> None:
     Raises:
         StateError: it could not be stored.
     """
+    records, shelf = context.state.records, context.shelf
     if batch.is_kept:
-        context.state.records.put(KIND, batch.change_id, _to_record(context, batch), tailnet=context.shelf)
+        records.put(KIND, batch.change_id, _to_record(context, batch), tailnet=shelf)
+    if batch.continues is not None:
+        records.put(_CONTINUED, batch.continues, {"by": batch.change_id}, tailnet=shelf)
 
 
 def keep_outcomes(context: Context, batch: Batch, report: ChangeReport) -> None:
@@ -152,26 +157,38 @@ def read_batch(context: Context, change_id: str) -> Batch | None:
     return None if found is None else _from_record(found)
 
 
-def all_batches(context: Context) -> tuple[Batch, ...]:
-    """Return every change of several items that is known here, the newest first.
+def drop_old_batches(context: Context) -> None:
+    """Drop what nobody can resume or undo any more: pre-images are kept as long.
+
+    Raises:
+        StateError: the file cannot be written.
+    """
+    for kind in (KIND, _CONTINUED):
+        context.state.records.purge(kind, older_than_seconds=PREIMAGE_SECONDS)
+
+
+def latest_batches(context: Context, limit: int) -> tuple[Batch, ...]:
+    """Return changes of several items that are known here, the newest first.
+
+    Args:
+        context: whose state is asked.
+        limit: how many at most.
 
     Raises:
         StateError: they cannot be read, or one is damaged.
     """
-    found = context.state.records.all(KIND, tailnet=context.shelf)
+    found = context.state.records.all(KIND, tailnet=context.shelf, limit=limit)
     return tuple(_from_record(record) for record in found)
 
 
-def continuations(context: Context) -> Mapping[str, str]:
-    """Return the changes that do the rest of others, by the id of those.
+def continued_by(context: Context, change_id: str) -> str | None:
+    """Return the change that does the rest of another one; None where none was begun.
 
     Raises:
-        StateError: they cannot be read, or one is damaged.
+        StateError: it cannot be read.
     """
-    found = context.state.records.all(KIND, tailnet=context.shelf)
-    return {
-        str(record.content["continues"]): record.id for record in found if record.content.get("continues")
-    }
+    found = context.state.records.get(_CONTINUED, change_id, tailnet=context.shelf)
+    return None if found is None else str(found.content["by"])
 
 
 def _from_record(record: StateRecord) -> Batch:

@@ -10,7 +10,7 @@ from attrs import frozen
 from tailscale_sdk._generated.operations import OPERATIONS
 from tailscale_sdk.calls.prepared import PreparedCall
 from tailscale_sdk.calls.steps import Local, Steps
-from tailscale_sdk.changes.batches import BatchItem, continuations, outcome_of, read_batch
+from tailscale_sdk.changes.batches import BatchItem, continued_by, outcome_of, read_batch
 from tailscale_sdk.changes.context import Context
 from tailscale_sdk.changes.journal import Entry
 from tailscale_sdk.changes.planning import NO_NOTE, Note
@@ -52,7 +52,7 @@ def rest_steps(context: Context, change_id: str, secrets: Mapping[str, Any] | No
         raise ChangeRefusedError(
             f"no change of several items is known here as {change_id}: see tailscale-sdk changes list"
         )
-    followed = (yield Local(lambda: continuations(context))).get(change_id)
+    followed = yield Local(lambda: continued_by(context, change_id))
     if followed is not None:
         raise ChangeRefusedError(f"the rest of change {change_id} was begun as {followed}: resume that one")
     entries = yield Local(lambda: context.state.journal.entries(change_id))

@@ -70,13 +70,19 @@ class StateRecords:
         rows = self.database.read(f"{_FIND} AND id = ?", (kind, tailnet, record_id))
         return self._opened(rows[0]) if rows else None
 
-    def all(self, kind: str, *, tailnet: str) -> tuple[StateRecord, ...]:
-        """Return every record of a kind, the newest first.
+    def all(self, kind: str, *, tailnet: str, limit: int | None = None) -> tuple[StateRecord, ...]:
+        """Return the records of a kind, the newest first.
+
+        Args:
+            kind: of the records.
+            tailnet: name of the shelf of a tailnet.
+            limit: how many at most; all when left out.
 
         Raises:
             StateError: they cannot be read, or one is damaged.
         """
-        rows = self.database.read(f"{_FIND} ORDER BY at DESC, id", (kind, tailnet))
+        most = -1 if limit is None else limit
+        rows = self.database.read(f"{_FIND} ORDER BY at DESC, id LIMIT ?", (kind, tailnet, most))
         return tuple(self._opened(row) for row in rows)
 
     def remove(self, kind: str, record_id: str, *, tailnet: str) -> None:
@@ -88,6 +94,17 @@ class StateRecords:
         with self.database.write() as connection:
             connection.execute(
                 "DELETE FROM records WHERE kind = ? AND tailnet = ? AND id = ?", (kind, tailnet, record_id)
+            )
+
+    def purge(self, kind: str, *, older_than_seconds: float) -> None:
+        """Drop the records of a kind that were not touched for long.
+
+        Raises:
+            StateError: the file cannot be written.
+        """
+        with self.database.write() as connection:
+            connection.execute(
+                "DELETE FROM records WHERE kind = ? AND at < ?", (kind, self.clock() - older_than_seconds)
             )
 
     def _opened(self, row: tuple[Any, ...]) -> StateRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,7 @@ from tailscale_sdk.operations.parts import attributes, read_async
 from tailscale_sdk.operations.reporting.rows import cell_text
 from tailscale_sdk.operations.snapshots import SnapshotSource
 from tailscale_sdk.snapshot import TailnetSnapshot
+from tailscale_sdk.visible import visible
 
 Look = Callable[[Fleet, datetime], int]
 Propose = Callable[[Fleet, datetime], Proposal]
@@ -52,7 +54,11 @@ async def load(
             found.update(part.content["attributes"])
             bar(place, len(ids))
         snapshot = TailnetSnapshot.from_dict({**snapshot.content, "attributes": found})
-    return read_fleet(snapshot)
+    fleet = read_fleet(snapshot)
+    for name, reason in fleet.coverage.items():
+        # What still ran goes on; what it could not look at is said, with the scope it takes.
+        print(f"tailscale-sdk: {name} was not read: {visible(reason, limit=None)}", file=sys.stderr)
+    return fleet
 
 
 def node_ids_of(snapshot: TailnetSnapshot) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tailscale_sdk import Tailscale
 from tailscale_sdk.cli import main
 from tailscale_sdk.cli.progress import Bar
 from tailscale_sdk.testing import FakeTailnet, no_sleep
@@ -427,6 +428,24 @@ def test_commands_are_completed_in_a_shell(terminal: Terminal, shell: str) -> No
     script = terminal.run("completion", shell)
     for word in ("devices", "clean-up", "approve-routes", "changes"):
         assert word in script
+
+
+def test_a_missing_scope_is_named_and_the_rest_still_runs(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Tailscale(api_key=terminal.tailnet.api_key, base_url=terminal.tailnet.base_url) as client:
+        limited = client.keys.create(key_type="client", description="limited", scopes=["devices:core:read"])
+    monkeypatch.delenv("TAILSCALE_API_KEY")
+    monkeypatch.setenv("TAILSCALE_OAUTH_CLIENT_ID", str(limited.id))
+    monkeypatch.setenv("TAILSCALE_OAUTH_CLIENT_SECRET", str(limited.key))
+    told = terminal.run("tags", "list")
+    assert "tag:web" in told
+    assert "policy was not read" in told
+    assert "takes the scope policy_file:read" in told
+    assert "takes the scope users:read" in terminal.run("users", "idle", code=2)
+    refused = terminal.run("devices", "rename", "web-1", "front-1", "--apply", code=1)
+    assert "takes the scope devices:core" in refused
+    assert terminal.written() == ["createKey"]
 
 
 def test_a_bar_is_for_terminals_only() -> None:

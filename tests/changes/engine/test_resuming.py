@@ -81,6 +81,27 @@ def test_a_fault_at_every_item_of_a_hundred_leaves_a_rest_that_is_done_once(larg
         resume(large, report.change_id)
 
 
+@pytest.mark.untraced
+def test_stopped_after_every_item_of_a_hundred_nothing_is_done_twice(large: World) -> None:
+    """Each run is stopped once its first item is done, so that every place in the hundred is a place it stopped at."""
+    since = len(large.tailnet.ledger)
+    plan = large.plan_all(renames(large, HUNDRED, "s"), guards=WIDE)
+
+    def stop(done: int, of: int) -> None:
+        raise BrokenOff
+
+    for place in range(HUNDRED):
+        with pytest.raises(BrokenOff):
+            large.apply(plan, progress=stop)
+        broken = latest(large)
+        if place < HUNDRED - 1:
+            plan = resume(large, broken)
+            assert len(plan.due) == HUNDRED - place - 1
+    assert written(large, since) == [f"/device/{device(large, n)}/name" for n in range(HUNDRED)]
+    with pytest.raises(ChangeRefusedError, match="nothing of change"):
+        resume(large, broken)
+
+
 def test_what_stopped_in_the_middle_is_continued_from_there(here: World) -> None:
     def stop(done: int, of: int) -> None:
         if done == 2:
@@ -149,6 +170,14 @@ def test_secrets_are_asked_for_again_and_never_kept(here: World) -> None:
     here.state.close()
     kept = b"".join(file.read_bytes() for file in here.state.directory.path.rglob("*") if file.is_file())
     assert secret.encode() not in kept
+
+
+def test_what_nobody_can_resume_any_more_is_dropped(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = here.apply(here.plan_all(renames(here, 2, "old"))).change_id
+    monkeypatch.setattr("tailscale_sdk.changes.batches.PREIMAGE_SECONDS", -1.0)
+    here.apply(here.plan_all(renames(here, 2, "new")))
+    with pytest.raises(ChangeRefusedError, match="changes list"):
+        resume(here, old)
 
 
 def test_what_is_not_known_here_says_where_to_look(here: World) -> None:
