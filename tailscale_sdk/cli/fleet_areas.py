@@ -137,6 +137,7 @@ def add_lifecycle_commands(commands: argparse._SubParsersAction[argparse.Argumen
     _add_thresholds(found)
     add_tailnet(found)
     for name, help_ in (
+        ("run", "whatever is due: mark, quarantine, remove; of each device one thing"),
         ("mark", "mark stale devices with a posture attribute"),
         ("quarantine", "cut silent devices off so that they can come back"),
         ("remove", "remove devices that were in quarantine long enough"),
@@ -144,12 +145,13 @@ def add_lifecycle_commands(commands: argparse._SubParsersAction[argparse.Argumen
         found = add_command(inner, name, help_, lazy("lifecycle", "step_command"))
         found.set_defaults(step=name, method="expire", grace="14d", skip_quarantine=False)
         _add_thresholds(found)
-        if name == "quarantine":
+        if name in {"quarantine", "run"}:
             found.add_argument("--method", choices=("expire", "deauthorize"), default="expire")
-        if name == "remove":
+        if name in {"remove", "run"}:
             found.add_argument(
                 "--grace", metavar="DURATION", default="14d", help="in quarantine (%(default)s)"
             )
+        if name == "remove":
             found.add_argument(
                 "--skip-quarantine", action="store_true", help="in one go, for --remove 60d and the like"
             )

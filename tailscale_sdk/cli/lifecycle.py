@@ -67,29 +67,39 @@ def _exclusions(options: argparse.Namespace, hosts: frozenset[str] | None) -> cy
     return cycle.Exclusions(frozenset(options.protect), hosts, None, options.never_routers)
 
 
-def _report(options: argparse.Namespace, fleet: Fleet, hosts: frozenset[str] | None, moment: datetime) -> Any:
+def _report(
+    options: argparse.Namespace, fleet: Fleet, hosts: frozenset[str] | None, moment: datetime
+) -> cycle.LifecycleReport:
     rules = read_lifecycle_rules(options, moment)
     return cycle.lifecycle(fleet, rules, now=moment, exclusions=_exclusions(options, hosts))
 
 
 def status_command(options: argparse.Namespace) -> int:
     """Show the stage of every device that is not active; exit 1 where something is due."""
+    if options.tailnet is not None:
+        return look(
+            options, (), lambda fleet, moment: _show_stages(options, _report(options, fleet, None, moment))
+        )
 
-    def work(fleet: Fleet, moment: datetime) -> int:
-        report = _report(options, fleet, None, moment)
+    async def work(client: AsyncTailscale, engine: AsyncChanges) -> int:
+        fleet = await load(client, ("services",))
+        hosts = await _service_hosts(client, fleet)
+        return _show_stages(options, _report(options, fleet, hosts, now()))
 
-        def text() -> None:
-            print(", ".join(f"{count} {name}" for name, count in report.counts.items()))
-            rows = [each.to_dict() for each in report.devices if each.stage != "active"]
-            columns = ("stage", "silent_days", "name", "id", "owner", "tags", "excluded")
-            print_rows(rows, columns, "every device is active")
-            for sentence in (*report.anomalies, *report.notes):
-                print(f"! {visible(sentence, limit=None)}")
+    return run_with_engine(options, work)
 
-        show(options, report.to_dict(), text)
-        return FAILED if report.in_stage("stale", "quarantine", "remove") else DONE
 
-    return look(options, (), work)
+def _show_stages(options: argparse.Namespace, report: cycle.LifecycleReport) -> int:
+    def text() -> None:
+        print(", ".join(f"{count} {name}" for name, count in report.counts.items()))
+        rows = [each.to_dict() for each in report.devices if each.stage != "active"]
+        columns = ("stage", "silent_days", "name", "id", "owner", "tags", "excluded")
+        print_rows(rows, columns, "every device is active")
+        for sentence in (*report.anomalies, *report.notes):
+            print(f"! {visible(sentence, limit=None)}")
+
+    show(options, report.to_dict(), text)
+    return FAILED if report.in_stage("stale", "quarantine", "remove") else DONE
 
 
 def step_command(options: argparse.Namespace) -> int:
@@ -107,9 +117,9 @@ def step_command(options: argparse.Namespace) -> int:
                 lambda: _print_nothing(proposal),
             )
             return DONE
-        if options.notify is not None:
-            await _notify(options.notify, proposal, report, options.step)
         plan = await plan_change(client, proposal, changes=engine, limits=limits_of(options))
+        if options.apply and options.notify is not None:
+            await _notify(options.notify, proposal, report)
         code = await finish(client, engine, plan, options)
         return code if options.apply else FAILED
 
@@ -117,11 +127,24 @@ def step_command(options: argparse.Namespace) -> int:
 
 
 def _propose(
-    options: argparse.Namespace, engine: AsyncChanges, fleet: Fleet, report: Any, moment: datetime
+    options: argparse.Namespace,
+    engine: AsyncChanges,
+    fleet: Fleet,
+    report: cycle.LifecycleReport,
+    moment: datetime,
 ) -> Proposal:
     if options.step == "mark":
         return cycle.propose_marks(report, fleet, now=moment)
     since = cycle.recorded_quarantines(engine.state.journal)
+    if options.step == "run":
+        return cycle.lifecycle_step(
+            report,
+            fleet,
+            now=moment,
+            method=options.method,
+            quarantined=since,
+            grace=read_duration(options.grace),
+        )
     if options.step == "quarantine":
         return cycle.propose_quarantine(report, fleet, now=moment, method=options.method, quarantined=since)
     return cycle.propose_removal(
@@ -148,11 +171,11 @@ def _print_nothing(proposal: Proposal) -> None:
         )
 
 
-async def _notify(command: str, proposal: Proposal, report: Any, step: str) -> None:
+async def _notify(command: str, proposal: Proposal, report: cycle.LifecycleReport) -> None:
     """Hand each notice to a command as one line of JSON; where it fails, nothing is changed."""
     import asyncio
 
-    lines = "".join(json.dumps(notice.to_dict()) + "\n" for notice in cycle.notices(proposal, report, step))  # type: ignore[arg-type]  # argparse lets the three actions in only
+    lines = "".join(json.dumps(notice.to_dict()) + "\n" for notice in cycle.notices(proposal, report))
     process = await asyncio.create_subprocess_shell(command, stdin=asyncio.subprocess.PIPE)
     await process.communicate(lines.encode())
     if process.returncode:

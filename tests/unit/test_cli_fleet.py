@@ -175,6 +175,10 @@ WRITES: list[tuple[tuple[str, ...], list[str]]] = [
         ("lifecycle", "remove", "--remove", "60d", "--skip-quarantine", "--never-routers"),
         ["deleteDevice"] * 2,
     ),
+    (
+        ("lifecycle", "run", "--stale", "35d", "--quarantine", "60d"),
+        ["batchUpdateCustomDevicePostureAttributes", "expireDeviceKey", "expireDeviceKey"],
+    ),
     (("users", "onboard", "new@example.com", "--group", "group:dev"), ["createUserInvites", "setPolicyFile"]),
     (("users", "offboard", "bob@example.com"), ["suspendUser", "expireDeviceKey", "setPolicyFile"]),
 ]
@@ -315,6 +319,8 @@ def test_lifecycle_rules_come_from_a_file_and_owners_are_told_first(terminal: Te
     told = terminal.json("lifecycle", "status", "--rules", rules, code=1)
     assert {row["name"].split(".")[0]: row["stage"] for row in told["devices"]}["carol-phone"] == "quarantine"
     notices = terminal.folder / "notices"
+    terminal.run("lifecycle", "quarantine", "--notify", f"cat > {notices}", code=1)
+    assert not notices.exists(), "nobody is told of what is only looked at"
     terminal.run("lifecycle", "quarantine", "--notify", f"cat > {notices}", "--apply")
     assert [json.loads(line)["owner"] for line in notices.read_text().splitlines()] == [
         "carol@example.com",
