@@ -1,5 +1,13 @@
 """The network of a tailnet: DNS, subnet routes, exit nodes, services."""
 
+from tailscale_sdk.operations.network.approvals import (
+    approve_pending,
+    approve_routes,
+    change_routes,
+    pending,
+    revoke_routes,
+    set_routes,
+)
 from tailscale_sdk.operations.network.dns import (
     DNSView,
     change_nameservers,
@@ -19,16 +27,7 @@ from tailscale_sdk.operations.network.exit_nodes import (
 from tailscale_sdk.operations.network.four_via_six import from_four_via_six, to_four_via_six
 from tailscale_sdk.operations.network.local_node import Latency, LocalNode, Pong, measure
 from tailscale_sdk.operations.network.resolving import Resolution, ResolverCheck, check_resolvers, resolve
-from tailscale_sdk.operations.network.routes import (
-    Route,
-    approve_pending,
-    approve_routes,
-    change_routes,
-    pending,
-    revoke_routes,
-    route_table,
-    set_routes,
-)
+from tailscale_sdk.operations.network.routes import Route, route_table
 from tailscale_sdk.operations.network.services import (
     Host,
     ServiceStatus,

@@ -11,8 +11,8 @@ from tailscale_sdk.errors import ConfigurationError, HuJSONError, PolicyError
 from tailscale_sdk.operations.connectivity import preferred_relay, relay_latency
 from tailscale_sdk.operations.devices.actions import left_alone
 from tailscale_sdk.operations.fleet import EXIT_ROUTES, Device, Fleet, Proposal
+from tailscale_sdk.operations.network.approvals import set_step
 from tailscale_sdk.operations.network.local_node import Latency
-from tailscale_sdk.operations.network.routes import set_step
 from tailscale_sdk.operations.values import text_of
 from tailscale_sdk.policy.compile import ALLOW_ALL, rules_of
 from tailscale_sdk.policy.language import read_policy

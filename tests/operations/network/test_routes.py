@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tailscale_sdk.errors import ConfigurationError
 from tailscale_sdk.operations import network
 from tailscale_sdk.operations.fleet import Device
-from tailscale_sdk.operations.network.routes import change_routes, read_prefixes
+from tailscale_sdk.operations.network.approvals import change_routes, read_prefixes
 from tests.operations.fleets import POLICY, Admin, device, fleet_of, silent
 
 
