@@ -13,7 +13,7 @@ from tailscale_sdk.operations.devices.duplicates import find_duplicates
 from tailscale_sdk.operations.snapshots import SnapshotSource
 from tailscale_sdk.operations.workflows.planning import read_parts
 
-FOUND_FIELDS = ("id", "name", "os", "owner", "tags", "address", "version", "online", "last_seen")
+FOUND_FIELDS = tuple(devices.COLUMNS)
 
 
 async def find(

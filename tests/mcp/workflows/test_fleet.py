@@ -116,6 +116,17 @@ async def test_a_question_is_answered(connect: Connect, era: str, tailnet: FakeT
     assert written(tailnet) == []
 
 
+async def test_other_columns_are_selected(connect: Connect) -> None:
+    async with connect() as client:
+        answer, text, is_error = await call(
+            client, "fleet_read", action="find", query="router-2", select=["name", "unapproved", "exit"]
+        )
+    assert not is_error, text
+    assert answer["items"] == [
+        {"name": "router-2.example.ts.net", "unapproved": ["10.20.0.0/16"], "exit": "pending"}
+    ]
+
+
 async def confirmed(client: Any, tool: str, **sent: Any) -> dict[str, Any]:
     """Call a tool, and once more with the id of the plan it shows."""
     answer, text, is_error = await call(client, tool, **sent)
