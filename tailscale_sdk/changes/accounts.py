@@ -112,8 +112,13 @@ def account_of(context: Context, change_id: str) -> Account:
     if batch is not None:
         return _account_of_batch(batch, {entry.item: entry for entry in entries})
     if not entries:
-        raise ChangeRefusedError(f"no change is known here as {change_id}: see tailscale-sdk changes list")
+        raise unknown_change(change_id)
     return _account_of_entries(entries)
+
+
+def unknown_change(change_id: str) -> ChangeRefusedError:
+    """Return the error of a change that is not known here, or is none of the caller's business."""
+    return ChangeRefusedError(f"no change is known here as {change_id}: see tailscale-sdk changes list")
 
 
 def recent_accounts(context: Context, limit: int) -> tuple[Account, ...]:

@@ -216,6 +216,28 @@ async def test_a_change_is_taken_back(connect: Connect, era: str, tailnet: FakeT
     assert [item["outcome"] for item in one["items"]] == ["ok", "ok"]
 
 
+async def test_a_change_of_somebody_else_is_nobodys_business(
+    connect: Connect, tailnet: FakeTailnet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with connect(ALL) as client:
+        made = await confirmed(client, "fleet_write", action="tag", query="tag:web", add=["tag:old"])
+        monkeypatch.setattr("mcp_adapter.workflows.Provider._shared", someone_else)
+        listed, _, _ = await call(client, "fleet_read", action="changes")
+        assert listed["items"] == []
+        for tool, action in (("fleet_read", "changes"), ("fleet_delete", "undo"), ("fleet_delete", "resume")):
+            _, text, is_error = await call(client, tool, action=action, change=made["change"])
+            assert is_error
+            assert "no change is known here" in text
+    assert written(tailnet) == ["setDeviceTags"] * 2
+
+
+SHARED = workflows.Provider._shared
+
+
+def someone_else(self: Any) -> Any:
+    return {**SHARED(self), "principal": lambda: "token:other"}
+
+
 async def test_what_broke_off_is_resumed_and_nothing_is_done_twice(
     connect: Connect, era: str, tailnet: FakeTailnet
 ) -> None:
@@ -260,7 +282,7 @@ async def test_what_the_operator_protects_is_left_out(tailnet: FakeTailnet) -> N
         ("fleet_write", {"action": "authorize", "query": "name:web-1"}, "approved already"),
         ("fleet_delete", {"action": "remove", "query": "tag:none", "max_changes": 1}, "max_changes=1"),
         ("fleet_delete", {"action": "offboard", "login": "alice@example.com"}, "last owner"),
-        ("fleet_delete", {"action": "undo", "change": "0" * 32}, "nothing of change"),
+        ("fleet_delete", {"action": "undo", "change": "0" * 32}, "no change is known here"),
         ("fleet_read", {"action": "find", "query": "tga:x"}, "did you mean 'tag'"),
         (
             "fleet_write",
