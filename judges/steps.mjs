@@ -25,14 +25,14 @@ function done(result, what) {
 }
 
 /**
- * Go through all steps with a connected client.
+ * Go through all steps with a connected client. JUDGE_TOOLS in the environment says how many tools it has to see.
  *
  * @param answers what the person behind the client will answer; the questions come back in `asked`
  * @param canAsk whether this transport and era can ask that person
  */
 export async function judge(client, { answers, asked, canAsk }) {
   const { tools } = await client.listTools();
-  assert.equal(tools.length, 42, "42 tools");
+  assert.equal(tools.length, Number(process.env.JUDGE_TOOLS), "number of tools");
   for (const tool of tools) {
     for (const hint of ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"]) {
       assert.equal(typeof tool.annotations?.[hint], "boolean", `${tool.name}: ${hint}`);

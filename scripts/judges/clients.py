@@ -13,6 +13,7 @@ from fastmcp.client.elicitation import ElicitResult
 from fastmcp.client.transports import StdioTransport
 
 from scripts.judges.conformance import HANDSHAKE, MODERN
+from scripts.judges.inspector import SURFACES
 from scripts.judges.node import run
 from scripts.judges.serving import EVERYTHING, OWN, ROOT, clean_environment, serving
 from scripts.judges.verdict import Verdict, judging
@@ -24,6 +25,7 @@ TYPESCRIPT = {
     "client-v2.mjs": f"TypeScript SDK v2, {MODERN}",
 }
 _NAME = "renamed-by-a-judge"
+_TOOLS = SURFACES["portmanteau, everything"][1]
 
 
 def judge_typescript(node: str) -> list[Verdict]:
@@ -33,8 +35,10 @@ def judge_typescript(node: str) -> list[Verdict]:
         for script, name in TYPESCRIPT.items():
             with judging(name) as verdict:
                 for how in (["stdio", *DEMO], ["http", served.url]):
-                    token = {"JUDGE_TOKEN": served.token} if how[0] == "http" else {}
-                    ran = run([node, script, *how], seconds=CLIENT_SECONDS, environment=token)
+                    told = {"JUDGE_TOOLS": str(_TOOLS)}
+                    if how[0] == "http":
+                        told["JUDGE_TOKEN"] = served.token
+                    ran = run([node, script, *how], seconds=CLIENT_SECONDS, environment=told)
                     verdict.check(ran.code == 0, f"{how[0]}: exit code {ran.code}\n{ran.tail}")
             verdicts.append(verdict)
     return verdicts
@@ -73,7 +77,7 @@ async def _converse(mode: Any, version: str, lines: Path, verdict: Verdict) -> N
     async with Client(transport, mode=mode, elicitation_handler=answer) as client:
         verdict.check(client.protocol_version == version, f"speaks {client.protocol_version}")
         tools = await client.list_tools()
-        verdict.check(len(tools) == 42, f"{len(tools)} tools, 42 should be")
+        verdict.check(len(tools) == _TOOLS, f"{len(tools)} tools, {_TOOLS} should be")
 
         async def call(tool: str, **arguments: Any) -> tuple[bool, Any]:
             result = await client.call_tool(tool, arguments, raise_on_error=False)
