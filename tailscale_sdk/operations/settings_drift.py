@@ -111,11 +111,11 @@ def check_declared(content: Any) -> dict[str, Any]:
             raise ConfigurationError(f"{part}: must be an object")
         if part == "settings":
             for name in values:
-                _check_name(name, _SETTINGS, "settings.")
+                _check_name(name, SETTING_ARGUMENTS, "settings.")
     return content
 
 
-_SETTINGS: Final[Mapping[str, str]] = {
+SETTING_ARGUMENTS: Final[Mapping[str, str]] = {
     argument.api_name: name
     for name, argument in ENDPOINTS["updateTailnetSettings"].arguments.items()
     if argument.place == "body"
@@ -183,7 +183,7 @@ def propose_settings(fleet: Fleet, declared: Mapping[str, Any], *, reason: str |
     )
     if not due:
         return Proposal((), None, notes=notes, reason=reason)
-    arguments = {_SETTINGS[name]: each.declared for name, each in due.items()}
+    arguments = {SETTING_ARGUMENTS[name]: each.declared for name, each in due.items()}
     risks = tuple(
         f"{each.path}: {json.dumps(each.found)} -> {json.dumps(each.declared)}" for each in due.values()
     )

@@ -37,14 +37,14 @@ def to_annotations(findings: Iterable[Finding], *, policy_path: str, policy_text
     return "".join(
         f"{_command(finding, policy_path, columns)}\n"
         for finding in sort_findings(findings)
-        if finding.status in {"fail", "unknown"}
+        if finding.status in {"fail", "unknown", "error"}
     )
 
 
 def _command(finding: Finding, policy_path: str, columns: Columns) -> str:
     name, prefix = _COMMANDS[finding.severity], ""
-    if finding.status == "unknown":
-        name, prefix = "warning", "unknown: "
+    if finding.status != "fail":
+        name, prefix = "warning", f"{finding.status}: "
     properties = {"title": visible(finding.title or finding.check)}
     if finding.place is not None:
         column = str(columns.of(finding.place))

@@ -14,7 +14,7 @@ TEXT_LIMIT = 1000
 def to_junit(findings: Iterable[Finding], *, suite: str, checks: Iterable[str] = ()) -> str:
     """Return findings as a JUnit file; a check fails when one of its findings does.
 
-    Undecided and manual checks count as skipped, waived ones as passed.
+    Undecided and manual checks count as skipped, waived ones as passed; a check that broke off is an error.
 
     Args:
         findings: in any order.
@@ -28,7 +28,7 @@ def to_junit(findings: Iterable[Finding], *, suite: str, checks: Iterable[str] =
     counts = {
         "tests": str(len(cases)),
         "failures": str(sum(case.find("failure") is not None for case in cases)),
-        "errors": "0",
+        "errors": str(sum(case.find("error") is not None for case in cases)),
         "skipped": str(sum(case.find("skipped") is not None for case in cases)),
     }
     top = ET.Element("testsuites", {"name": visible(suite), **counts})
@@ -41,8 +41,12 @@ def to_junit(findings: Iterable[Finding], *, suite: str, checks: Iterable[str] =
 def _case(check: str, findings: Sequence[Finding], suite: str) -> ET.Element:
     case = ET.Element("testcase", {"name": visible(check), "classname": suite, "time": "0"})
     failed = [finding for finding in findings if finding.status == "fail"]
+    broken = [finding for finding in findings if finding.status == "error"]
     undecided = [finding for finding in findings if finding.status in {"unknown", "manual"}]
-    if failed:
+    if broken:
+        error = ET.SubElement(case, "error", {"message": _summary(broken), "type": "error"})
+        error.text = "\n".join(map(_line, (*broken, *failed, *undecided)))
+    elif failed:
         attributes = {"message": _summary(failed), "type": failed[0].severity}
         failure = ET.SubElement(case, "failure", attributes)
         failure.text = "\n".join(map(_line, (*failed, *undecided)))

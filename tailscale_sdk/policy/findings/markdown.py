@@ -25,6 +25,7 @@ _HEADINGS = {
     "unknown": "could not be decided",
     "manual": "for a person to confirm",
     "waived": "waived",
+    "error": "broke off",
 }
 
 

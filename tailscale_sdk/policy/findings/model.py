@@ -13,7 +13,7 @@ from attrs import field, frozen, validators
 from tailscale_sdk.policy.language.model import Place
 
 Severity = Literal["info", "low", "medium", "high", "critical"]
-Status = Literal["pass", "fail", "not_applicable", "unknown", "manual", "waived"]
+Status = Literal["pass", "fail", "not_applicable", "unknown", "manual", "waived", "error"]
 
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """From the least to the most severe."""

@@ -31,7 +31,7 @@ _SCORES: Mapping[Severity, str] = {
     "critical": "9.5",
 }
 # Passed and not applicable are no results: a scanner that does not know kinds would show each as an alert.
-_KINDS = {"fail": "fail", "waived": "fail", "unknown": "open", "manual": "review"}
+_KINDS = {"fail": "fail", "waived": "fail", "unknown": "open", "manual": "review", "error": "open"}
 
 
 def to_sarif(

@@ -27,13 +27,15 @@ ATTRIBUTES = {
     "testsuite": {"name", "tests", "failures", "errors", "skipped"},
     "testcase": {"name", "classname", "time"},
     "failure": {"message", "type"},
+    "error": {"message", "type"},
     "skipped": {"message"},
 }
 CHILDREN = {
     "testsuites": {"testsuite"},
     "testsuite": {"testcase"},
-    "testcase": {"failure", "skipped"},
+    "testcase": {"failure", "error", "skipped"},
     "failure": set(),
+    "error": set(),
     "skipped": set(),
 }
 
@@ -51,6 +53,7 @@ def suite_of(*findings: Finding, **options: object) -> ET.Element:
     assert top.attrib == suite.attrib
     assert int(suite.attrib["tests"]) == len(suite.findall("testcase"))
     assert int(suite.attrib["failures"]) == len(suite.findall("testcase/failure"))
+    assert int(suite.attrib["errors"]) == len(suite.findall("testcase/error"))
     assert int(suite.attrib["skipped"]) == len(suite.findall("testcase/skipped"))
     return suite
 

@@ -1,0 +1,10 @@
+"""What is wrong with a tailnet, and how bad: checks that are data, run over a snapshot."""
+
+from __future__ import annotations
+
+from tailscale_sdk.operations.audit.catalogue import CHECKS
+from tailscale_sdk.operations.audit.model import Check, Outcome, Subject
+from tailscale_sdk.operations.audit.options import AuditOptions
+from tailscale_sdk.operations.audit.running import AuditRun, CheckRun, run_checks
+
+__all__ = ["CHECKS", "AuditOptions", "AuditRun", "Check", "CheckRun", "Outcome", "Subject", "run_checks"]

@@ -1,0 +1,1 @@
+"""Checks by family, each registered as data."""

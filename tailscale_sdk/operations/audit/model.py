@@ -1,0 +1,164 @@
+"""What a check is: data with one function, which looks at a tailnet and has one word per resource."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from tailscale_sdk.operations.audit.options import AuditOptions
+from tailscale_sdk.operations.fleet import Device, Fleet
+from tailscale_sdk.operations.keys import Key
+from tailscale_sdk.operations.keys.inventory import keys_of
+from tailscale_sdk.operations.values import mapping_of, text_of
+from tailscale_sdk.policy.findings import Severity, Status
+from tailscale_sdk.policy.language import Place
+
+Json = Mapping[str, Any]
+TAILNET: Final = "tailnet"
+
+
+@frozen
+class Subject:
+    """Hold what a check speaks of.
+
+    Attributes:
+        kind: device, key, user, setting …
+        id: stable id; the one that does not change with a name.
+        name: what people call it.
+    """
+
+    kind: str
+    id: str
+    name: str = ""
+
+
+@frozen
+class Outcome:
+    """Hold what a check says of one resource.
+
+    Attributes:
+        subject: the resource.
+        status: what came out.
+        message: what is the case, one sentence.
+        severity: how bad it is where that differs from the check's own.
+        aspect: what tells two outcomes of one check on one resource apart.
+        evidence: facts behind it, each with its source.
+        fix: calls of the API that would remove it, each with ``operation`` and ``arguments``.
+        place: where it stands in the policy.
+    """
+
+    subject: Subject
+    status: Status
+    message: str = ""
+    severity: Severity | None = None
+    aspect: str = ""
+    evidence: tuple[Json, ...] = ()
+    fix: tuple[Json, ...] = ()
+    place: Place | None = None
+
+
+@frozen
+class Audited:
+    """Hold what checks look at.
+
+    Attributes:
+        fleet: devices, and the snapshot they are from.
+        options: thresholds and lists of this tailnet.
+        now: moment of asking, with a zone.
+    """
+
+    fleet: Fleet
+    options: AuditOptions
+    now: datetime
+
+    @property
+    def devices(self) -> Sequence[Device]:
+        """Return every device."""
+        return self.fleet.devices
+
+    @cached_property
+    def keys(self) -> Sequence[Key]:
+        """Return every credential."""
+        return keys_of(self.fleet) or ()
+
+    @cached_property
+    def users(self) -> Mapping[str, Json]:
+        """Return users by id."""
+        return {text_of(user, "id"): user for user in self.fleet.snapshot.users}
+
+    @cached_property
+    def settings(self) -> Json:
+        """Return the tailnet's settings."""
+        return mapping_of(self.fleet.snapshot.content, "settings")
+
+    def part(self, name: str) -> Json:
+        """Return a part of the snapshot that is an object, an empty one where it was not read."""
+        return mapping_of(self.fleet.snapshot.content, name)
+
+    def rows(self, name: str) -> Sequence[Json]:
+        """Return a part of the snapshot that is a list, an empty one where it was not read."""
+        return self.fleet.snapshot.content.get(name) or ()
+
+    def why_missing(self, name: str) -> str | None:
+        """Return why a part was not read, None where it was.
+
+        Args:
+            name: of the part: users, keys, settings …
+        """
+        if self.fleet.snapshot.content.get(name) is not None:
+            return None
+        return self.fleet.coverage.get(name, "not in the snapshot")
+
+
+@frozen
+class Check:
+    """Describe one check.
+
+    Attributes:
+        id: stable name, such as ``KEY-02``.
+        severity: how bad a finding is, unless an outcome says otherwise.
+        title: what it is about.
+        remediation: what to do about it.
+        inputs: parts of the snapshot without which nothing can be said, besides the devices.
+        controls: SOC 2 criteria it gives evidence for.
+        evaluate: says something of each resource.
+        version: grows when its judgement changes.
+    """
+
+    id: str
+    severity: Severity
+    title: str
+    remediation: str
+    inputs: tuple[str, ...]
+    controls: tuple[str, ...]
+    evaluate: Callable[[Audited], Iterable[Outcome]] = field(repr=False)
+    version: int = 1
+
+
+def of_device(device: Device) -> Subject:
+    """Return a device as the subject of an outcome."""
+    return Subject("device", device.id, device.label)
+
+
+def fact(source: str, **values: Any) -> Json:
+    """Return one fact behind a finding.
+
+    Args:
+        source: operation or part it is from.
+        **values: what it says.
+    """
+    return {"source": source, **values}
+
+
+def call(operation: str, **arguments: Any) -> Json:
+    """Return one call that a fix makes.
+
+    Args:
+        operation: operation id.
+        **arguments: of ``client.prepare``.
+    """
+    return {"operation": operation, "arguments": arguments}

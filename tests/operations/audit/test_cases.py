@@ -1,0 +1,51 @@
+"""Every check: what it fails, what it passes, what it cannot know."""
+
+from __future__ import annotations
+
+import pytest
+
+from tailscale_sdk.operations.audit import CHECKS, AuditOptions, AuditRun, run_checks
+from tailscale_sdk.operations.fleet import read_fleet
+from tailscale_sdk.snapshot import TailnetSnapshot
+from tests.operations.audit.cases import CASES, NO_PASS, Case
+from tests.operations.fleets import NOW
+
+
+def _run(case: Case) -> AuditRun:
+    fleet = read_fleet(TailnetSnapshot.from_dict({"devices": [], **case.content}))
+    return run_checks(fleet, [CHECKS[case.check]], options=AuditOptions(), now=NOW)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{case.check}-{case.status}" for case in CASES])
+def test_a_check_says_what_an_expert_would(case: Case) -> None:
+    run = _run(case)
+    assert run.checks[0].counts[case.status] >= 1
+    if case.status in {"fail", "unknown"}:
+        found = [finding for finding in run.findings if finding.status == case.status]
+        assert [finding for finding in found if case.resource in {None, finding.resource}]
+        assert any(case.message in finding.message for finding in found)
+    else:
+        assert not run.failed
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_every_check_has_its_three_cases(check: str) -> None:
+    statuses = {case.status for case in CASES if case.check == check}
+    good = "not_applicable" if check in NO_PASS else "pass"
+    assert {"fail", good, "unknown"} <= statuses
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+def test_nothing_but_devices_passes_no_check(check: object) -> None:
+    fleet = read_fleet(TailnetSnapshot.from_dict({"devices": []}))
+    run = run_checks(fleet, CHECKS.values(), options=AuditOptions(), now=NOW)
+    counts = next(ran.counts for ran in run.checks if ran.check is check)
+    assert counts == {"unknown": 1}
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.status == "fail"])
+def test_what_is_wrong_has_its_facts(case: Case) -> None:
+    for finding in _run(case).failed:
+        assert finding.evidence
+        assert all(fact["source"] for fact in finding.evidence)
+        assert finding.help
