@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from attrs import frozen
-
+from tests.operations.audit.case import Case, Json
+from tests.operations.audit.device_cases import DEVICES
 from tests.operations.fleets import USERS, ago, ahead
 
-Json = dict[str, Any]
 
-
-@frozen
-class Case:
-    """Hold what one check says of one tailnet.
-
-    Attributes:
-        check: id of the check.
-        status: what must be among its words.
-        content: of the snapshot, besides no devices.
-        resource: what it is said of, None where any will do.
-        message: part of the message.
-    """
-
-    check: str
-    status: str
-    content: Json
-    resource: str | None = None
-    message: str = ""
-
-
-def key(**fields: Any) -> Json:
+def key(**fields: object) -> Json:
     """Return an auth key that is in order, changed by some fields."""
     usual = {
         "id": "k1",
@@ -44,13 +21,13 @@ def key(**fields: Any) -> Json:
     return {**usual, **fields}
 
 
-def auth(**create: Any) -> Json:
+def auth(**create: object) -> Json:
     """Return what an auth key may do, changed by some fields."""
     usual = {"reusable": False, "ephemeral": True, "preauthorized": True, "tags": ["tag:web"]}
     return {"devices": {"create": {**usual, **create}}}
 
 
-def client(*scopes: str, **fields: Any) -> Json:
+def client(*scopes: str, **fields: object) -> Json:
     """Return an OAuth client with some scopes."""
     usual = {
         "id": "c1",
@@ -62,7 +39,7 @@ def client(*scopes: str, **fields: Any) -> Json:
     return {**usual, **fields}
 
 
-def identity(subject: str, **fields: Any) -> Json:
+def identity(subject: str, **fields: object) -> Json:
     """Return a federated identity."""
     issuer = {"issuer": "https://idp.example.com", "subject": subject}
     return client("devices:core:read", id="f1", keyType="federated", **issuer, **fields)
@@ -73,14 +50,14 @@ def keys(*listed: Json) -> Json:
     return {"keys": [*listed], "users": USERS}
 
 
-def users(**fields: Any) -> Json:
+def users(**fields: object) -> Json:
     """Return a tailnet whose second admin is changed by some fields."""
     there = [{**user, "currentlyConnected": True, "lastSeen": ago(days=1)} for user in USERS]
     there[1] = {**there[1], **fields}
     return {"users": there, "user_invites": []}
 
 
-def contact(**fields: Any) -> Json:
+def contact(**fields: object) -> Json:
     """Return a tailnet with a security contact."""
     return {"contacts": {"security": {"email": "security@example.com", "needsVerification": False, **fields}}}
 
@@ -121,6 +98,7 @@ _KEYS = [
     Case("KEY-01", "unknown", keys(_ID_ONLY), "k1", "but its id"),
     Case("KEY-02", "fail", keys(key(capabilities=auth(tags=None))), "k1"),
     Case("KEY-02", "pass", keys(key(capabilities=auth(tags=[], preauthorized=False)))),
+    Case("KEY-02", "pass", keys(key(capabilities=auth(tags=["tag:web"], preauthorized=True)))),
     Case("KEY-02", "unknown", keys(_ID_ONLY), "k1"),
     Case("KEY-03", "fail", keys(key(created=ago(days=1), expires=ahead(days=89))), "k1", "for 90 days: 30"),
     Case("KEY-03", "fail", keys(key(expires=ahead(days=3))), "k1", "ends in 3 days"),
@@ -195,6 +173,8 @@ _PEOPLE = [
     Case("CON-01", "pass", contact()),
     Case("CON-01", "unknown", contact(needsVerification=None), "security"),
 ]
-CASES = [*_KEYS, *_SETTINGS, *_PEOPLE]
+CASES = [*DEVICES, *_KEYS, *_SETTINGS, *_PEOPLE]
+NO_UNKNOWN = {"DEV-08": "the API leaves the field out where it does not hold"}
+"""Checks whose data is never missing, with the reason."""
 NO_PASS = {"KEY-04": "such a token is a finding in itself: not having one does not apply"}
 """Checks that nothing can pass, with the reason; they have a case to which they do not apply instead."""

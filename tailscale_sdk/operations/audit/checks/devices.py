@@ -1,0 +1,228 @@
+"""Checks of devices: keys that never end, old clients, silence, tags, and what looks like another machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final
+
+from tailscale_sdk.operations.audit.model import Audited, Check, Outcome, Subject, call, fact, of_device
+from tailscale_sdk.operations.fleet import Device
+from tailscale_sdk.operations.lifecycle.stages import LifecycleRules, Thresholds, stage_of
+from tailscale_sdk.operations.values import flag_of, text_of
+from tailscale_sdk.policy.findings import Severity
+
+_SOURCE: Final = "listTailnetDevices"
+_PERSONAL: Final = frozenset({"macos", "ios", "android", "tvos", "ipados", "chromeos"})
+# What Windows calls a computer by itself; a server is called WIN-….
+_WINDOWS_CLIENT: Final = re.compile(r"(?:desktop|laptop)-", re.IGNORECASE)
+Judge = Callable[[Device, Audited], Outcome]
+
+
+def _skip(device: Device) -> Outcome:
+    return Outcome(of_device(device), "not_applicable")
+
+
+def _pass(device: Device) -> Outcome:
+    return Outcome(of_device(device), "pass")
+
+
+def _unknown(device: Device, message: str) -> Outcome:
+    return Outcome(of_device(device), "unknown", message)
+
+
+def _fail(device: Device, message: str, *fields: str, severity: Severity | None = None) -> Outcome:
+    told = {name: device.fields[name] for name in fields if name in device.fields}
+    return Outcome(of_device(device), "fail", message, severity, evidence=(fact(_SOURCE, **told),))
+
+
+def _own(judge: Judge) -> Callable[[Audited], Iterator[Outcome]]:
+    """Return a check of every device that belongs to this tailnet."""
+
+    def evaluate(audited: Audited) -> Iterator[Outcome]:
+        for device in audited.devices:
+            yield _skip(device) if device.is_external else judge(device, audited)
+
+    return evaluate
+
+
+def _never_expires(device: Device, audited: Audited) -> Outcome:
+    if device.tags:
+        return _skip(device)
+    if flag_of(device.fields, "keyExpiryDisabled") is None:
+        return _unknown(device, "the API does not say whether its key expires")
+    if not device.is_key_expiry_disabled:
+        return _pass(device)
+    return _fail(
+        device, f"the key of {device.user or 'its user'} never expires here", "keyExpiryDisabled", "user"
+    )
+
+
+def _tagged_never_expires(device: Device, audited: Audited) -> Outcome:
+    if not device.tags:
+        return _skip(device)
+    if flag_of(device.fields, "keyExpiryDisabled") is None:
+        return _unknown(device, "the API does not say whether its key expires")
+    if not device.is_key_expiry_disabled or audited.options.never_expiring_tags & set(device.tags):
+        return _pass(device)
+    return _fail(device, "its key never expires, and none of its tags may", "keyExpiryDisabled", "tags")
+
+
+def _version(device: Device, audited: Audited) -> Outcome:
+    version, options = device.version, audited.options
+    floor, latest = options.security_floor, options.latest_version
+    update = flag_of(device.fields, "updateAvailable")
+    fields = ("clientVersion", "updateAvailable")
+    if version is not None and floor is not None and version < floor:
+        return _fail(device, f"{version.raw} has known holes: {floor.raw} has none", *fields, severity="high")
+    if version is not None and latest is not None:
+        behind = _minors_behind(version.numbers, latest.numbers)
+        if behind > options.minors_behind:
+            return _fail(device, f"{version.raw} is {behind} versions behind {latest.raw}", *fields)
+        return _pass(device)
+    if update is None:
+        return _unknown(device, "nothing tells whether its client is old: give the latest version")
+    return _fail(device, "there is a newer client for it", *fields) if update else _pass(device)
+
+
+def _minors_behind(have: tuple[int, int, int], latest: tuple[int, int, int]) -> int:
+    # Stable minor numbers are even, so two numbers are one version.
+    return (latest[1] - have[1]) // 2 if have[0] == latest[0] else 50 * (latest[0] - have[0])
+
+
+def _stale(device: Device, audited: Audited) -> Outcome:
+    rules = LifecycleRules(usual=Thresholds.around({"stale": audited.options.stale_days}))
+    staged = stage_of(device, rules, now=audited.now)
+    if staged.stage == "unknown":
+        return _unknown(device, "the API does not say when it was there")
+    if staged.stage in {"active", "quiet"}:
+        return _pass(device)
+    return _fail(device, f"nothing was heard of it for {staged.silent_days:.0f} days", "lastSeen", "created")
+
+
+def _waiting(device: Device, audited: Audited) -> Outcome:
+    if device.is_authorized is None:
+        return _unknown(device, "the API does not say whether it is approved")
+    if device.is_authorized:
+        return _pass(device)
+    return _fail(device, "somebody has to say whether it may come in", "authorized", "user", "created")
+
+
+def _untagged_server(device: Device, audited: Audited) -> Outcome:
+    if device.tags:
+        return _pass(device)
+    if device.os.lower() != "linux":
+        return _unknown(device, "the API does not say what it runs") if not device.os else _skip(device)
+    serves = {
+        "it routes": bool(device.advertised_subnets or device.offers_exit),
+        "it takes SSH": device.fields.get("sshEnabled") is True,
+    }
+    does = [what for what, holds in serves.items() if holds]
+    if not does:
+        return _pass(device)
+    message = f"{' and '.join(does)}, and it stops when {device.user or 'its user'} leaves"
+    return _fail(device, message, "os", "advertisedRoutes", "sshEnabled", "user")
+
+
+def _tagged_workstation(device: Device, audited: Audited) -> Outcome:
+    system = device.os.lower()
+    if not device.tags:
+        return _skip(device)
+    if not system:
+        return _unknown(device, "the API does not say what it runs")
+    is_personal = system in _PERSONAL or (system == "windows" and _WINDOWS_CLIENT.match(device.hostname))
+    if not is_personal:
+        return _pass(device)
+    return _fail(
+        device,
+        "a person's machine with a tag: nobody is asked to sign in on it",
+        "os",
+        "hostname",
+        "tags",
+        "user",
+    )
+
+
+def _cloned(device: Device, audited: Audited) -> Outcome:
+    # The API leaves the field out where it does not hold, so there is no way not to know.
+    if device.fields.get("multipleConnections") is not True:
+        return _pass(device)
+    fix = (call("expireDeviceKey", device_id=device.id),)
+    message = "two machines use its key at the same time"
+    return Outcome(
+        of_device(device), "fail", message, evidence=(fact(_SOURCE, multipleConnections=True),), fix=fix
+    )
+
+
+def _locked(audited: Audited) -> Iterator[Outcome]:
+    for device in audited.devices:
+        error = text_of(device.fields, "tailnetLockError")
+        if error:
+            yield _fail(device, "tailnet lock does not take its key", "tailnetLockError", "tailnetLockKey")
+        else:
+            yield _pass(device)
+    whole = Subject("tailnet", "tailnet-lock")
+    yield Outcome(
+        whole, "unknown", "whether tailnet lock is on is known to nodes only: `tailscale lock status`"
+    )
+
+
+def _shared(audited: Audited) -> Iterator[Outcome]:
+    for device in audited.devices:
+        if device.is_external:
+            yield _fail(device, "it is a machine of another tailnet", "isExternal", "user")
+        else:
+            yield _pass(device)
+    missing = audited.why_missing("device_invites")
+    if missing is not None:
+        yield Outcome(Subject("tailnet", "device_invites"), "unknown", f"invites cannot be judged: {missing}")
+    for invite in audited.rows("device_invites"):
+        subject = Subject("device_invite", text_of(invite, "id"), text_of(invite, "email"))
+        if invite.get("allowExitNode") is True:
+            yield Outcome(
+                subject,
+                "fail",
+                "who takes it may send all traffic through this device",
+                evidence=(fact("listDeviceInvites", allowExitNode=True, deviceId=invite.get("deviceId")),),
+                fix=(call("deleteDeviceInvite", device_invite_id=subject.id),),
+            )
+        else:
+            yield Outcome(subject, "pass")
+
+
+def _names(audited: Audited) -> Iterator[Outcome]:
+    https = flag_of(audited.settings, "httpsEnabled")
+    words = [word.lower() for word in audited.options.sensitive_words]
+    if https is None:
+        yield Outcome(
+            Subject("setting", "httpsEnabled"), "unknown", "the API does not say whether HTTPS is on"
+        )
+        return
+    for device in audited.devices:
+        found = [word for word in words if word in device.label.lower()]
+        if not https or device.is_external:
+            yield _skip(device)
+        elif found:
+            yield _fail(
+                device, f"its name becomes public with a certificate, and says {', '.join(found)}", "name"
+            )
+        else:
+            yield _pass(device)
+
+
+_check = partial(Check, inputs=(), controls=("CC6.1", "CC6.3", "CC7.1"))
+CHECKS: Final = (
+    _check("DEV-01", "high", "Keys of people that never expire", "turn key expiry on; the device may have to sign in again at once", evaluate=_own(_never_expires)),
+    _check("DEV-02", "medium", "Keys of tagged devices that never expire", "turn key expiry on, or list the tag as one that may", evaluate=_own(_tagged_never_expires)),
+    _check("DEV-03", "medium", "Old clients", "update the client, and turn auto-update on", evaluate=_own(_version)),
+    _check("DEV-04", "medium", "Devices nobody uses", "quarantine and remove it: tailscale-sdk lifecycle", evaluate=_own(_stale)),
+    _check("DEV-05", "medium", "Devices that wait for approval", "approve it, or delete it", evaluate=_own(_waiting)),
+    _check("DEV-06", "medium", "Servers that belong to a person", "give it a tag", evaluate=_own(_untagged_server)),
+    _check("DEV-07", "high", "Workstations with a tag", "let its user sign in again without a tag", evaluate=_own(_tagged_workstation)),
+    _check("DEV-08", "high", "Devices that were cloned", "expire its key, and sign each machine in", evaluate=_own(_cloned)),
+    _check("DEV-09", "high", "Devices tailnet lock refuses", "sign it, or remove it", evaluate=_locked),
+    _check("DEV-10", "medium", "Devices that are shared", "make sure that they are meant; revoke invites with exit nodes", evaluate=_shared),
+    _check("DEV-11", "low", "Names that tell too much", "rename it", inputs=("settings",), evaluate=_names),
+)  # fmt: skip
+"""In the order of their ids."""

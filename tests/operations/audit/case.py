@@ -1,0 +1,30 @@
+"""What a case of a check is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import field, frozen
+
+Json = dict[str, Any]
+
+
+@frozen
+class Case:
+    """Hold what one check says of one tailnet.
+
+    Attributes:
+        check: id of the check.
+        status: what must be among its words.
+        content: of the snapshot, besides no devices.
+        resource: what it is said of, None where any will do.
+        message: part of the message.
+        options: of the audit.
+    """
+
+    check: str
+    status: str
+    content: Json
+    resource: str | None = None
+    message: str = ""
+    options: Json = field(factory=dict)
