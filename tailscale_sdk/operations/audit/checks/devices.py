@@ -9,7 +9,7 @@ from typing import Final
 
 from tailscale_sdk.operations.audit.model import Audited, Check, Outcome, Subject, call, fact, of_device
 from tailscale_sdk.operations.fleet import Device
-from tailscale_sdk.operations.lifecycle.stages import LifecycleRules, Thresholds, stage_of
+from tailscale_sdk.operations.lifecycle.stages import LifecycleRules, Staged, Thresholds, stage_of
 from tailscale_sdk.operations.values import flag_of, text_of
 from tailscale_sdk.policy.findings import Severity
 
@@ -91,9 +91,14 @@ def _minors_behind(have: tuple[int, int, int], latest: tuple[int, int, int]) -> 
     return (latest[1] - have[1]) // 2 if have[0] == latest[0] else 50 * (latest[0] - have[0])
 
 
-def _stale(device: Device, audited: Audited) -> Outcome:
+def _silent(audited: Audited) -> Iterator[Outcome]:
     rules = LifecycleRules(usual=Thresholds.around({"stale": audited.options.stale_days}))
-    staged = stage_of(device, rules, now=audited.now)
+    for device in audited.devices:
+        yield _skip(device) if device.is_external else _stale(stage_of(device, rules, now=audited.now))
+
+
+def _stale(staged: Staged) -> Outcome:
+    device = staged.device
     if staged.stage == "unknown":
         return _unknown(device, "the API does not say when it was there")
     if staged.stage in {"active", "quiet"}:
@@ -216,7 +221,7 @@ CHECKS: Final = (
     _check("DEV-01", "high", "Keys of people that never expire", "turn key expiry on; the device may have to sign in again at once", evaluate=_own(_never_expires)),
     _check("DEV-02", "medium", "Keys of tagged devices that never expire", "turn key expiry on, or list the tag as one that may", evaluate=_own(_tagged_never_expires)),
     _check("DEV-03", "medium", "Old clients", "update the client, and turn auto-update on", evaluate=_own(_version)),
-    _check("DEV-04", "medium", "Devices nobody uses", "quarantine and remove it: tailscale-sdk lifecycle", evaluate=_own(_stale)),
+    _check("DEV-04", "medium", "Devices nobody uses", "quarantine and remove it: tailscale-sdk lifecycle", evaluate=_silent),
     _check("DEV-05", "medium", "Devices that wait for approval", "approve it, or delete it", evaluate=_own(_waiting)),
     _check("DEV-06", "medium", "Servers that belong to a person", "give it a tag", evaluate=_own(_untagged_server)),
     _check("DEV-07", "high", "Workstations with a tag", "let its user sign in again without a tag", evaluate=_own(_tagged_workstation)),
