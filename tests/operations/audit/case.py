@@ -6,6 +6,8 @@ from typing import Any
 
 from attrs import field, frozen
 
+from tailscale_sdk.policy.findings import Status
+
 Json = dict[str, Any]
 
 
@@ -23,7 +25,7 @@ class Case:
     """
 
     check: str
-    status: str
+    status: Status
     content: Json
     resource: str | None = None
     message: str = ""
