@@ -72,6 +72,8 @@ def test_no_name_starts_a_command(name: str) -> None:
 @given(any_findings)
 def test_one_line_a_finding(findings: list[Finding]) -> None:
     text = to_annotations(findings, policy_path="policy.hujson")
-    assert len(text.splitlines()) == sum(finding.status in {"fail", "unknown", "error"} for finding in findings)
+    assert len(text.splitlines()) == sum(
+        finding.status in {"fail", "unknown", "error"} for finding in findings
+    )
     for line in text.splitlines():
         assert read(line)[0] in {"error", "warning", "notice"}
