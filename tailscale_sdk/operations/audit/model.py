@@ -11,8 +11,7 @@ from attrs import field, frozen
 
 from tailscale_sdk.operations.audit.options import AuditOptions
 from tailscale_sdk.operations.fleet import Device, Fleet
-from tailscale_sdk.operations.keys import Key
-from tailscale_sdk.operations.keys.inventory import keys_of
+from tailscale_sdk.operations.keys.inventory import KeyRow, key_inventory
 from tailscale_sdk.operations.values import mapping_of, text_of
 from tailscale_sdk.policy.findings import Severity, Status
 from tailscale_sdk.policy.language import Place
@@ -81,9 +80,9 @@ class Audited:
         return self.fleet.devices
 
     @cached_property
-    def keys(self) -> Sequence[Key]:
-        """Return every credential."""
-        return keys_of(self.fleet) or ()
+    def keys(self) -> Sequence[KeyRow]:
+        """Return every credential, with its risks."""
+        return key_inventory(self.fleet, now=self.now) or ()
 
     @cached_property
     def users(self) -> Mapping[str, Json]:

@@ -139,8 +139,8 @@ _KEYS = [
     Case("KEY-07", "pass", keys(key())),
     Case("KEY-07", "unknown", {"keys": [key()]}, "tailnet", "users: not in the snapshot"),
     Case("KEY-07", "unknown", keys(_ID_ONLY), "k1"),
-    Case("KEY-08", "fail", keys(identity("repo:example/*")), "f1", "anything for subject"),
-    Case("KEY-08", "fail", keys(identity("web", customClaimRules={"ref": "*"})), "f1", "anything for ref"),
+    Case("KEY-08", "fail", keys(identity("repo:example/*")), "f1", "takes anything"),
+    Case("KEY-08", "fail", keys(identity("web", customClaimRules={"ref": "*"})), "f1", "takes anything"),
     Case("KEY-08", "pass", keys(identity("repo:example/web:ref:refs/heads/main"))),
     Case("KEY-08", "unknown", {"coverage": {"keys": "scope_denied"}}, "tailnet", "keys: scope_denied"),
 ]

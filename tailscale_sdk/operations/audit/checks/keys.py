@@ -7,8 +7,7 @@ from functools import partial
 from typing import Final
 
 from tailscale_sdk.operations.audit.model import Audited, Check, Outcome, Subject, call, fact
-from tailscale_sdk.operations.keys import Key
-from tailscale_sdk.operations.values import mapping_of, text_of
+from tailscale_sdk.operations.keys.inventory import Key, KeyRow
 
 # These give their bearer further credentials or roles, so that no other limit holds.
 _BROAD: Final = frozenset({"all", "api_access_tokens", "federated_keys", "oauth_keys", "users"})
@@ -23,7 +22,17 @@ def _subject(key: Key) -> Subject:
 def _fail(key: Key, message: str, *, aspect: str = "", delete: bool = False) -> Outcome:
     told = {
         name: key.fields[name]
-        for name in ("keyType", "capabilities", "scopes", "tags", "created", "expires", "subject", "issuer")
+        for name in (
+            "keyType",
+            "capabilities",
+            "scopes",
+            "tags",
+            "created",
+            "expires",
+            "subject",
+            "issuer",
+            "customClaimRules",
+        )
         if name in key.fields
     }
     return Outcome(
@@ -36,39 +45,34 @@ def _fail(key: Key, message: str, *, aspect: str = "", delete: bool = False) -> 
     )
 
 
-def _each(*kinds: str, judge: Callable[[Key, Audited], str | None]) -> Callable[[Audited], Iterator[Outcome]]:
+def _each(*kinds: str, judge: Callable[[KeyRow], str | None]) -> Callable[[Audited], Iterator[Outcome]]:
     """Return a check of every working credential of some kinds, which fails with a message or passes with None."""
 
     def evaluate(audited: Audited) -> Iterator[Outcome]:
-        for key in audited.keys:
+        for row in audited.keys:
+            key = row.key
             if not key.is_told:
                 yield Outcome(_subject(key), "unknown", "the API tells nothing of it but its id")
-            elif key.kind not in kinds or key.status(audited.now) != "valid":
+            elif key.kind not in kinds or row.status != "valid":
                 yield Outcome(_subject(key), "not_applicable")
             else:
-                message = judge(key, audited)
+                message = judge(row)
                 yield Outcome(_subject(key), "pass") if message is None else _fail(key, message)
 
     return evaluate
 
 
-def _reusable(key: Key, audited: Audited) -> str | None:
-    if key.create.get("reusable") is True and key.create.get("ephemeral") is not True:
-        return "whoever has it can add any number of devices that stay"
-    return None
-
-
-def _preauthorized(key: Key, audited: Audited) -> str | None:
-    if key.create.get("preauthorized") is True and not key.tags:
-        return "its devices are approved beforehand, and belong to a person"
-    return None
+def _risky(risk: str, message: str) -> Callable[[KeyRow], str | None]:
+    """Return a judge that says a message where the inventory names a risk."""
+    return lambda row: message if risk in row.risks else None
 
 
 def _lifetimes(audited: Audited) -> Iterator[Outcome]:
-    for key in audited.keys:
+    for row in audited.keys:
+        key = row.key
         if not key.is_told:
             yield Outcome(_subject(key), "unknown", "the API tells nothing of it but its id")
-        elif key.kind not in {"auth", "api"} or key.status(audited.now) != "valid":
+        elif key.kind not in {"auth", "api"} or row.status != "valid":
             yield Outcome(_subject(key), "not_applicable")
         else:
             yield from _dates(key, audited)
@@ -89,13 +93,12 @@ def _dates(key: Key, audited: Audited) -> Iterator[Outcome]:
     yield from outcomes or [Outcome(_subject(key), "pass")]
 
 
-def _full_power(key: Key, audited: Audited) -> str | None:
-    user = audited.users.get(key.user_id)
-    whose = text_of(user, "loginName") if user is not None else ""
-    return f"it may do whatever {whose or 'the one who made it'} may"
+def _full_power(row: KeyRow) -> str | None:
+    return f"it may do whatever {row.owner or 'the one who made it'} may"
 
 
-def _scopes(key: Key, audited: Audited) -> str | None:
+def _scopes(row: KeyRow) -> str | None:
+    key = row.key
     broad = sorted(_BROAD & set(key.scopes))
     if broad:
         return f"it may write {', '.join(broad)}"
@@ -103,7 +106,8 @@ def _scopes(key: Key, audited: Audited) -> str | None:
     return f"it may write many things: {', '.join(writes)}" if len(writes) >= _MANY else None
 
 
-def _tagless(key: Key, audited: Audited) -> str | None:
+def _tagless(row: KeyRow) -> str | None:
+    key = row.key
     mints = sorted(_MINTS & set(key.scopes))
     if mints and not key.tags:
         return f"it may add devices with any tag ({', '.join(mints)})"
@@ -111,35 +115,28 @@ def _tagless(key: Key, audited: Audited) -> str | None:
 
 
 def _owners(audited: Audited) -> Iterator[Outcome]:
-    for key in audited.keys:
-        if not key.is_told:
-            yield Outcome(_subject(key), "unknown", "the API tells nothing of it but its id")
+    for row in audited.keys:
+        if row.status == "unknown":
+            yield Outcome(_subject(row.key), "unknown", "the API tells nothing of it but its id")
         else:
-            problem = _leftover(key, audited)
-            yield Outcome(_subject(key), "pass") if problem is None else _fail(key, problem, delete=True)
+            problem = _leftover(row, audited)
+            yield (
+                Outcome(_subject(row.key), "pass")
+                if problem is None
+                else _fail(row.key, problem, delete=True)
+            )
 
 
-def _leftover(key: Key, audited: Audited) -> str | None:
-    status = key.status(audited.now)
-    user = audited.users.get(key.user_id)
-    age = key.age_days(audited.now)
-    if status in {"expired", "revoked"}:
-        return f"it is {status}, and still listed"
-    if key.user_id and user is None:
+def _leftover(row: KeyRow, audited: Audited) -> str | None:
+    if row.status != "valid":
+        return f"it is {row.status}, and still listed"
+    if "owner-gone" in row.risks:
         return "whoever it belongs to is no user any more"
-    if user is not None and text_of(user, "status") == "suspended":
+    if "owner-suspended" in row.risks:
         return "whoever it belongs to is suspended"
-    if age is not None and age > audited.options.key_age_days:
-        return f"it is {age:.0f} days old"
+    if row.age_days is not None and row.age_days > audited.options.key_age_days:
+        return f"it is {row.age_days:.0f} days old"
     return None
-
-
-def _wildcards(key: Key, audited: Audited) -> str | None:
-    claims = mapping_of(key.fields, "customClaimRules")
-    patterns = {"issuer": text_of(key.fields, "issuer"), "subject": text_of(key.fields, "subject")}
-    patterns.update({name: str(value) for name, value in claims.items()})
-    open_ended = sorted(name for name, value in patterns.items() if "*" in value)
-    return f"it takes anything for {', '.join(open_ended)}" if open_ended else None
 
 
 _check = partial(Check, inputs=("keys",), controls=("CC6.1", "CC6.3"))
@@ -149,14 +146,21 @@ CHECKS: Final = (
         "high",
         "Auth keys that can be used again",
         "use one-off keys, or ephemeral ones",
-        evaluate=_each("auth", judge=_reusable),
+        evaluate=_each(
+            "auth", judge=_risky("reusable", "whoever has it can add any number of devices that stay")
+        ),
     ),
     _check(
         "KEY-02",
         "high",
         "Auth keys that approve beforehand without tags",
         "add tags, or let somebody approve the devices",
-        evaluate=_each("auth", judge=_preauthorized),
+        evaluate=_each(
+            "auth",
+            judge=_risky(
+                "preauthorized-untagged", "its devices are approved beforehand, and belong to a person"
+            ),
+        ),
     ),
     _check(
         "KEY-03",
@@ -199,7 +203,10 @@ CHECKS: Final = (
         "high",
         "Federated identities that anybody can match",
         "name issuer, subject and claims in full",
-        evaluate=_each("federated", judge=_wildcards),
+        evaluate=_each(
+            "federated",
+            judge=_risky("wildcard-claim", "it takes anything for an issuer, a subject or a claim"),
+        ),
     ),
 )
 """In the order of their ids."""

@@ -1,4 +1,4 @@
-"""Checks of who would notice: log streams, webhooks, and the resolvers that names depend on."""
+"""Checks of who would notice: log streams and webhooks."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from tailscale_sdk.operations.audit.model import Audited, Check, Json, Outcome, Subject, call, fact
-from tailscale_sdk.operations.network.dns import dns_view
-from tailscale_sdk.operations.network.resolving import ResolverCheck, check_resolvers
+from tailscale_sdk.operations.audit.model import Audited, Check, Json, Outcome, Subject, fact
 from tailscale_sdk.operations.values import mapping_of, moment_of, text_of, texts_of
-from tailscale_sdk.policy.findings import Status
 
 _LOG_TYPES: Final = ("configuration", "network")
 _EVENTS: Final = (
@@ -20,7 +17,6 @@ _EVENTS: Final = (
     "userNeedsApproval",
     "userRoleUpdated",
 )
-_STATUSES: Final[dict[str, Status]] = {"ok": "pass", "problem": "fail", "unknown": "unknown"}
 
 
 def _streams(audited: Audited) -> Iterator[Outcome]:
@@ -76,32 +72,7 @@ def _secret(hook: Json, audited: Audited) -> Outcome:
     return Outcome(subject, "fail", f"its secret is {age.days} days old", evidence=(dates,))
 
 
-def _dns(audited: Audited) -> Iterator[Outcome]:
-    subject, magic = Subject("setting", "magicDNS"), dns_view(audited.fleet).magic_dns
-    if magic is None:
-        yield Outcome(subject, "unknown", "the API does not say whether MagicDNS is on")
-    elif magic:
-        yield Outcome(subject, "pass")
-    else:
-        yield Outcome(
-            subject,
-            "fail",
-            "devices are not found by name",
-            evidence=(fact("getDnsPreferences", magicDNS=False),),
-            fix=(call("setDnsPreferences", magic_dns=True),),
-        )
-    for found in dict.fromkeys(check_resolvers(audited.fleet)):
-        yield _resolver(found)
-
-
-def _resolver(found: ResolverCheck) -> Outcome:
-    evidence = (fact("getDnsNameservers", server=found.server, used_for=found.used_for),)
-    subject = Subject("resolver", found.server)
-    return Outcome(subject, _STATUSES[found.status], found.reason, aspect=found.used_for, evidence=evidence)
-
-
 CHECKS: Final = (
-    Check("DNS-01", "low", "Names that do not resolve", "turn MagicDNS on, and name resolvers that devices reach", ("dns",), ("CC6.6",), _dns),
     Check("LOG-01", "high", "Logs that go nowhere", "stream both logs to where they are kept", ("log_streams",), ("CC7.1", "CC7.2"), _streams),
     Check("LOG-02", "medium", "Events nobody is told of", "add a webhook for them, and rotate old secrets", ("webhooks",), ("CC7.1", "CC7.2"), _webhooks),
 )  # fmt: skip
