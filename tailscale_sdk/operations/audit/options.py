@@ -19,6 +19,8 @@ class AuditOptions:
 
     Attributes:
         never_expiring_tags: tags whose devices may have keys that never expire.
+        exit_nodes: nodeIds and tags that may be exit nodes.
+        ssh_tags: tags whose devices may take SSH; any tag when left out.
         latest_version: newest stable client version; without it only the API's own word counts.
         security_floor: oldest client version without a known hole.
         minors_behind: how many stable minor versions a client may be behind.
@@ -37,6 +39,8 @@ class AuditOptions:
     """
 
     never_expiring_tags: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    exit_nodes: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    ssh_tags: frozenset[str] = field(default=frozenset(), converter=frozenset)
     latest_version: Version | None = field(default=None, converter=_version)
     security_floor: Version | None = field(default=None, converter=_version)
     minors_behind: int = 3

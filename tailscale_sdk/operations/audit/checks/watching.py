@@ -100,8 +100,10 @@ def _resolver(found: ResolverCheck) -> Outcome:
     return Outcome(subject, _STATUSES[found.status], found.reason, aspect=found.used_for, evidence=evidence)
 
 
-CHECKS: Final = (
+DNS_CHECKS: Final = (
     Check("DNS-01", "low", "Names that do not resolve", "turn MagicDNS on, and name resolvers that devices reach", ("dns",), ("CC6.6",), _dns),
+)  # fmt: skip
+CHECKS: Final = (
     Check("LOG-01", "high", "Logs that go nowhere", "stream both logs to where they are kept", ("log_streams",), ("CC7.1", "CC7.2"), _streams),
     Check("LOG-02", "medium", "Events nobody is told of", "add a webhook for them, and rotate old secrets", ("webhooks",), ("CC7.1", "CC7.2"), _webhooks),
 )  # fmt: skip
