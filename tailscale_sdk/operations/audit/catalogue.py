@@ -5,12 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tailscale_sdk.operations.audit.checks import devices, dns, keys, people, settings, watching
+from tailscale_sdk.operations.audit.checks import (
+    devices,
+    dns,
+    keys,
+    network,
+    people,
+    policies,
+    settings,
+    watching,
+)
 from tailscale_sdk.operations.audit.model import Check
 
-CHECKS: Final[Mapping[str, Check]] = {
-    check.id: check
-    for family in (devices.CHECKS, keys.CHECKS, settings.CHECKS, people.CHECKS, dns.CHECKS, watching.CHECKS)
-    for check in family
-}
+_FAMILIES: Final = (
+    policies.CHECKS,
+    network.SSH_CHECKS,
+    keys.CHECKS,
+    devices.CHECKS,
+    network.CHECKS,
+    dns.CHECKS,
+    settings.CHECKS,
+    watching.CHECKS,
+    people.CHECKS,
+)
+CHECKS: Final[Mapping[str, Check]] = {check.id: check for family in _FAMILIES for check in family}
 """Checks by id."""

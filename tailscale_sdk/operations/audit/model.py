@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
+from tailscale_sdk.operations.audit.judged_policy import JudgedPolicy, judge_policy
 from tailscale_sdk.operations.audit.options import AuditOptions
 from tailscale_sdk.operations.fleet import Device, Fleet
 from tailscale_sdk.operations.keys.inventory import KeyRow, key_inventory
@@ -46,7 +47,8 @@ class Outcome:
         severity: how bad it is where that differs from the check's own.
         aspect: what tells two outcomes of one check on one resource apart.
         evidence: facts behind it, each with its source.
-        fix: calls of the API that would remove it, each with ``operation`` and ``arguments``.
+        fix: calls of the API that would remove it, each with ``operation`` and ``arguments``; for the policy
+            ``patch`` instead, which is RFC 6902 on the text that was judged.
         place: where it stands in the policy.
     """
 
@@ -93,6 +95,11 @@ class Audited:
     def settings(self) -> Json:
         """Return the tailnet's settings."""
         return mapping_of(self.fleet.snapshot.content, "settings")
+
+    @cached_property
+    def policy(self) -> JudgedPolicy | str:
+        """Return the policy, compiled, or why it cannot be judged."""
+        return judge_policy(self.fleet)
 
     def part(self, name: str) -> Json:
         """Return a part of the snapshot that is an object, an empty one where it was not read."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from attrs import field, frozen
 
 from tailscale_sdk.operations.fleet.versions import Version, read_version
 
+_BASELINE = {"node:tsAutoUpdate": True, "node:tsStateEncrypted": True}
 _SENSITIVE = ("password", "payroll", "salary", "secret", "acquisition", "merger", "layoff")
 
 
@@ -19,8 +23,11 @@ class AuditOptions:
 
     Attributes:
         never_expiring_tags: tags whose devices may have keys that never expire.
+        exit_nodes: nodeIds and tags that may be exit nodes.
+        ssh_tags: tags whose devices may take SSH; any tag when left out.
         latest_version: newest stable client version; without it only the API's own word counts.
         security_floor: oldest client version without a known hole.
+        baseline: posture attributes a device has to have, with their values.
         minors_behind: how many stable minor versions a client may be behind.
         stale_days: days of silence after which a device is stale.
         auth_key_days: longest an auth key may be made for.
@@ -37,8 +44,11 @@ class AuditOptions:
     """
 
     never_expiring_tags: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    exit_nodes: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    ssh_tags: frozenset[str] = field(default=frozenset(), converter=frozenset)
     latest_version: Version | None = field(default=None, converter=_version)
     security_floor: Version | None = field(default=None, converter=_version)
+    baseline: Mapping[str, Any] = field(factory=lambda: dict(_BASELINE))
     minors_behind: int = 3
     stale_days: float = 30
     auth_key_days: float = 30

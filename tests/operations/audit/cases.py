@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.operations.audit.case import Case, Json
 from tests.operations.audit.device_cases import DEVICES
+from tests.operations.audit.network_cases import NETWORK
+from tests.operations.audit.policy_cases import POLICIES
 from tests.operations.audit.watching_cases import WATCHING
 from tests.operations.fleets import USERS, ago, ahead
 
@@ -174,7 +176,7 @@ _PEOPLE = [
     Case("CON-01", "pass", contact()),
     Case("CON-01", "unknown", contact(needsVerification=None), "security"),
 ]
-CASES = [*DEVICES, *_KEYS, *_SETTINGS, *_PEOPLE, *WATCHING]
+CASES = [*DEVICES, *_KEYS, *_SETTINGS, *_PEOPLE, *NETWORK, *POLICIES, *WATCHING]
 NO_UNKNOWN = {"DEV-08": "the API leaves the field out where it does not hold"}
 """Checks whose data is never missing, with the reason."""
 NO_PASS = {"KEY-04": "such a token is a finding in itself: not having one does not apply"}

@@ -26,6 +26,11 @@ def _without(record: Json, *names: str) -> Json:
     return {name: value for name, value in record.items() if name not in names}
 
 
+def _attributes(told: Json, **fields: Any) -> Json:
+    return _of(_person(**fields), attributes={WEB: {"attributes": told}})
+
+
+_GOOD = {"node:tsAutoUpdate": True, "node:tsStateEncrypted": True}
 _EXTERNAL = _person(isExternal=True, keyExpiryDisabled=True, authorized=False, tailnetLockError="")
 _OLD = {"latest_version": "1.90.0", "minors_behind": 3}
 
@@ -86,5 +91,10 @@ DEVICES = [
     ),
     Case("DEV-11", "pass", _of(_person(), settings={"httpsEnabled": True})),
     Case("DEV-11", "not_applicable", _of(_person("payroll-db"), settings={"httpsEnabled": False})),
+    Case("DEV-12", "fail", _attributes({**_GOOD, "node:tsAutoUpdate": False}), WEB, "tsAutoUpdate is False"),
+    Case("DEV-12", "fail", _attributes(_GOOD, postureIdentity={"disabled": True}), WEB, "serial number"),
+    Case("DEV-12", "pass", _attributes(_GOOD)),
+    Case("DEV-12", "unknown", _of(_person(), attributes={}), WEB, "were not read"),
+    Case("DEV-12", "unknown", _attributes({}), WEB, "does not tell node:tsAutoUpdate"),
     Case("DEV-11", "unknown", _of(_person(), settings={"httpsEnabled": None}), "httpsEnabled"),
 ]

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
+from attrs import evolve
+
 from tailscale_sdk.operations.audit.model import Audited, Check, Outcome, Subject, call, fact, of_device
 from tailscale_sdk.operations.fleet import Device
 from tailscale_sdk.operations.lifecycle.stages import LifecycleRules, Staged, Thresholds, stage_of
-from tailscale_sdk.operations.values import flag_of, text_of
+from tailscale_sdk.operations.values import flag_of, mapping_of, text_of
 from tailscale_sdk.policy.findings import Severity
 
 _SOURCE: Final = "listTailnetDevices"
@@ -216,6 +218,38 @@ def _names(audited: Audited) -> Iterator[Outcome]:
             yield _pass(device)
 
 
+def _posture(audited: Audited) -> Iterator[Outcome]:
+    for device in audited.devices:
+        if device.is_external:
+            yield _skip(device)
+            continue
+        if mapping_of(device.fields, "postureIdentity").get("disabled") is True:
+            yield evolve(
+                _fail(device, "it does not tell its serial number", "postureIdentity"), aspect="identity"
+            )
+        yield from _attributes(device, audited)
+
+
+def _attributes(device: Device, audited: Audited) -> Iterator[Outcome]:
+    told = audited.fleet.attributes.get(device.id)
+    if told is None:
+        yield _unknown(device, "its attributes were not read: that takes a call for each device")
+        return
+    wrong = {
+        name: told[name]
+        for name, wanted in audited.options.baseline.items()
+        if name in told and told[name] != wanted
+    }
+    untold = [name for name in audited.options.baseline if name not in told]
+    for name, value in wrong.items():
+        evidence = (fact("getDevicePostureAttributes", **{name: value}),)
+        yield Outcome(of_device(device), "fail", f"{name} is {value}", aspect=name, evidence=evidence)
+    if untold:
+        yield _unknown(device, f"it does not tell {', '.join(untold)}")
+    elif not wrong:
+        yield _pass(device)
+
+
 _check = partial(Check, inputs=(), controls=("CC6.1", "CC6.3", "CC7.1"))
 CHECKS: Final = (
     _check("DEV-01", "high", "Keys of people that never expire", "turn key expiry on; the device may have to sign in again at once", evaluate=_own(_never_expires)),
@@ -229,5 +263,6 @@ CHECKS: Final = (
     _check("DEV-09", "high", "Devices tailnet lock refuses", "sign it, or remove it", evaluate=_locked),
     _check("DEV-10", "medium", "Devices that are shared", "make sure that they are meant; revoke invites with exit nodes", evaluate=_shared),
     _check("DEV-11", "low", "Names that tell too much", "rename it", inputs=("settings",), evaluate=_names),
+    _check("DEV-12", "medium", "Devices that do not keep to the baseline", "set it right on the device", inputs=("attributes",), evaluate=_posture),
 )  # fmt: skip
 """In the order of their ids."""
