@@ -24,7 +24,7 @@ LISTS = (
     "user_invites",
     "device_invites",
 )
-OBJECTS = ("dns", "settings", "contacts", "attributes", "log_streams", "coverage")
+OBJECTS = ("dns", "settings", "contacts", "attributes", "log_streams", "policy_validation", "coverage")
 TEXTS = ("tailnet", "taken", "policy", "policy_etag")
 # Fields that hold a credential or a link that works like one; they never leave the service's answer.
 SECRET_FIELDS = frozenset(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import tomllib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from tailscale_sdk.changes import AsyncChanges
@@ -23,6 +21,7 @@ from tailscale_sdk.operations.devices import Surroundings, compile_query
 from tailscale_sdk.operations.devices.comparisons import read_duration
 from tailscale_sdk.operations.fleet import Fleet, Proposal
 from tailscale_sdk.operations.fleet_changes import plan_change
+from tailscale_sdk.operations.rule_files import read_rule_file
 from tailscale_sdk.visible import visible
 
 _DAY = timedelta(days=1)
@@ -37,14 +36,12 @@ def read_lifecycle_rules(options: argparse.Namespace, moment: datetime) -> cycle
     usual = _thresholds({name: getattr(options, name) for name in ("quiet", "stale", "quarantine", "remove")})
     if options.rules is None:
         return cycle.LifecycleRules((), usual)
-    try:
-        content = tomllib.loads(Path(options.rules).read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise ConfigurationError(f"{options.rules}: cannot be read ({problem.strerror})") from None
-    except ValueError as problem:
-        raise ConfigurationError(f"{options.rules}: is not TOML: {problem}") from None
+    content = read_rule_file(options.rules)
+    listed = content.get("rule", []) if isinstance(content, dict) else None
+    if not isinstance(listed, list):
+        raise ConfigurationError(f"{options.rules}: rules are a list under the key rule")
     rules = []
-    for index, rule in enumerate(content.get("rule", []), 1):
+    for index, rule in enumerate(listed, 1):
         if not isinstance(rule, dict) or not isinstance(rule.get("query"), str):
             raise ConfigurationError(f"{options.rules}: rule {index} needs a query")
         thresholds = {name: value for name, value in rule.items() if name != "query"}

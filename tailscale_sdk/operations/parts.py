@@ -59,6 +59,14 @@ def _policy() -> Calls:
     return Part({"policy": document.text, "policy_etag": document.etag})
 
 
+def _policy_validation() -> Calls:
+    """Ask the service what it says of the policy it has: warnings stand nowhere else."""
+    document = yield lambda client: client.policy.get()
+    found = yield lambda client: client.policy.validate(document)
+    told = {"ok": found.ok, "message": found.message, "data": [dict(entry) for entry in found.data]}
+    return Part({"policy_validation": told})
+
+
 def _dns() -> Calls:
     nameservers = yield lambda client: client.dns.get_nameservers()
     search_paths = yield lambda client: client.dns.get_search_paths()
@@ -77,8 +85,16 @@ def _stream_of(log_type: str) -> Call:
     return lambda client: client.logging.get_stream(log_type)
 
 
+def _stream_status_of(log_type: str) -> Call:
+    return lambda client: client.logging.get_stream_status(log_type)
+
+
 def _attributes_of(node_id: str) -> Call:
     return lambda client: client.devices.get_attributes(node_id)
+
+
+def _invites_of(node_id: str) -> Call:
+    return lambda client: client.device_invites.list(node_id)
 
 
 def _log_streams() -> Calls:
@@ -88,8 +104,11 @@ def _log_streams() -> Calls:
         try:
             found = yield _stream_of(log_type)
             streams[log_type] = found.to_dict()
+            status = yield _stream_status_of(log_type)
+            streams[log_type]["status"] = status.to_dict()
         except TailscaleError as error:
-            if not (isinstance(error, APIStatusError) and error.status == 404):
+            # Only a stream that is not there at all is known to be missing.
+            if log_type in streams or not (isinstance(error, APIStatusError) and error.status == 404):
                 reason = reason_of(error)
     return Part({"log_streams": streams}, reason)
 
@@ -100,17 +119,33 @@ def attributes(node_ids: Collection[str]) -> Calls:
     Args:
         node_ids: of the devices to ask about.
     """
+    found, reason = yield from _of_each(node_ids, _attributes_of)
+    return Part({"attributes": {node_id: answer.to_dict() for node_id, answer in found.items()}}, reason)
+
+
+def device_invites(node_ids: Collection[str]) -> Calls:
+    """Read share invites device by device; the first refusal for lack of rights ends it.
+
+    Args:
+        node_ids: of the devices to ask about.
+    """
+    found, reason = yield from _of_each(node_ids, _invites_of)
+    return Part({"device_invites": [each.to_dict() for listed in found.values() for each in listed]}, reason)
+
+
+def _of_each(
+    node_ids: Collection[str], call: Callable[[str], Call]
+) -> Generator[Call, Any, tuple[dict[str, Any], str]]:
     found: dict[str, Any] = {}
     reason = READ
     for node_id in node_ids:
         try:
-            answer = yield _attributes_of(node_id)
-            found[node_id] = answer.to_dict()
+            found[node_id] = yield call(node_id)
         except TailscaleError as error:
             reason = reason_of(error)
             if not isinstance(error, APIStatusError) or error.status in {401, 403}:
                 break
-    return Part({"attributes": found}, reason)
+    return found, reason
 
 
 PARTS: Mapping[str, Callable[[], Calls]] = {
@@ -119,6 +154,7 @@ PARTS: Mapping[str, Callable[[], Calls]] = {
     **{name: partial(_single, name) for name in _SINGLE},
     "dns": _dns,
     "policy": _policy,
+    "policy_validation": _policy_validation,
     "log_streams": _log_streams,
 }
 """What is read of a tailnet as a whole, by the name that coverage gives it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
@@ -75,25 +76,32 @@ def run_tests(policy: Policy, tailnet: Tailnet) -> TestReport:
     """
     if not policy.tests and not policy.ssh_tests:
         return TestReport()
-    run = _Run(policy, tailnet)
+    run = Trial(policy, tailnet)
     failures = [(test.source or "", tuple(run.errors(test))) for test in policy.tests]
     failures += [(test.source or "", tuple(run.ssh_errors(test))) for test in policy.ssh_tests]
     return TestReport(tuple((source, errors) for source, errors in failures if errors))
 
 
 @frozen(eq=False, slots=False)
-class _Run:
-    """Hold a policy compiled for the tailnet and for stand-ins of tested users and tags without a device."""
+class Trial:
+    """Run tests one by one, the policy compiled once for the tailnet and for tested users and tags without a device.
+
+    Args:
+        policy: whose ``tests`` and ``sshTests`` name whoever is tested.
+        tailnet: whose devices and users the tests speak of.
+    """
 
     policy: Policy
     tailnet: Tailnet
-    _ends: dict[str, tuple[_End, ...] | None] = field(factory=dict)
+    _ends: dict[str, tuple[_End, ...] | None] = field(factory=dict, init=False)
+    _by_attributes: dict[str, CompiledPolicy] = field(factory=dict, init=False)
 
     @cached_property
     def compiled(self) -> CompiledPolicy:
         return compile_policy(self.policy, with_stand_ins(self.policy, self.tailnet))
 
     def errors(self, test: AccessTest) -> Iterator[str]:
+        """Yield how a test fails, nothing where it passes."""
         if not test.accept and not test.deny:
             yield "neither accept nor deny is given"
         for want, got, destinations in (("Accept", "Drop", test.accept), ("Drop", "Accept", test.deny)):
@@ -128,9 +136,12 @@ class _Run:
         """Return the policy for sources that have the attributes of a test, and no others."""
         if not self.policy.postures:
             return self.compiled
-        devices = self.compiled.tailnet.devices
-        tailnet = evolve(self.compiled.tailnet, attributes={device.id: attributes for device in devices})
-        return compile_policy(self.policy, tailnet, universe=self.compiled.universe)
+        key = json.dumps(attributes, sort_keys=True)
+        if key not in self._by_attributes:
+            devices = self.compiled.tailnet.devices
+            tailnet = evolve(self.compiled.tailnet, attributes={device.id: attributes for device in devices})
+            self._by_attributes[key] = compile_policy(self.policy, tailnet, universe=self.compiled.universe)
+        return self._by_attributes[key]
 
     def _answer(self, compiled: CompiledPolicy, source: _End, target: _End, traffic: int) -> str:
         doubtful = False
@@ -183,6 +194,7 @@ class _Run:
         return (_End(self.compiled.tailnet.by_address.get(address), (address,)),)
 
     def ssh_errors(self, test: SSHTest) -> Iterator[str]:
+        """Yield how a test of SSH fails, nothing where it passes."""
         for destination in test.destinations:
             pairs = self._ssh_pairs(test.source or "", destination)
             for want, logins in (("accept", test.accept), ("check", test.check), ("deny", test.deny)):

@@ -5,6 +5,19 @@ from __future__ import annotations
 from tailscale_sdk.operations.audit.catalogue import CHECKS
 from tailscale_sdk.operations.audit.model import Check, Outcome, Subject
 from tailscale_sdk.operations.audit.options import AuditOptions
+from tailscale_sdk.operations.audit.rules import AuditRules, audit_rules, read_audit_rules
 from tailscale_sdk.operations.audit.running import AuditRun, CheckRun, run_checks
 
-__all__ = ["CHECKS", "AuditOptions", "AuditRun", "Check", "CheckRun", "Outcome", "Subject", "run_checks"]
+__all__ = [
+    "CHECKS",
+    "AuditOptions",
+    "AuditRules",
+    "AuditRun",
+    "Check",
+    "CheckRun",
+    "Outcome",
+    "Subject",
+    "audit_rules",
+    "read_audit_rules",
+    "run_checks",
+]

@@ -9,6 +9,7 @@ from tailscale_sdk.operations.audit.checks import (
     devices,
     dns,
     keys,
+    manual,
     network,
     people,
     policies,
@@ -27,6 +28,7 @@ _FAMILIES: Final = (
     settings.CHECKS,
     watching.CHECKS,
     people.CHECKS,
+    manual.CHECKS,
 )
 CHECKS: Final[Mapping[str, Check]] = {check.id: check for family in _FAMILIES for check in family}
 """Checks by id."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
+from tailscale_sdk.operations.audit.attestations import Attestation
 from tailscale_sdk.operations.audit.judged_policy import JudgedPolicy, judge_policy
 from tailscale_sdk.operations.audit.options import AuditOptions
-from tailscale_sdk.operations.fleet import Device, Fleet
+from tailscale_sdk.operations.fleet import Device, Fleet, Step
 from tailscale_sdk.operations.keys.inventory import KeyRow, key_inventory
 from tailscale_sdk.operations.values import mapping_of, text_of
 from tailscale_sdk.policy.findings import Severity, Status
@@ -47,8 +48,8 @@ class Outcome:
         severity: how bad it is where that differs from the check's own.
         aspect: what tells two outcomes of one check on one resource apart.
         evidence: facts behind it, each with its source.
-        fix: calls of the API that would remove it, each with ``operation`` and ``arguments``; for the policy
-            ``patch`` instead, which is RFC 6902 on the text that was judged.
+        fix: calls that would remove it; those with risks are made only where somebody chose this very finding.
+        patch: RFC 6902 operations on the policy that would remove it.
         place: where it stands in the policy.
     """
 
@@ -58,8 +59,22 @@ class Outcome:
     severity: Severity | None = None
     aspect: str = ""
     evidence: tuple[Json, ...] = ()
-    fix: tuple[Json, ...] = ()
+    fix: tuple[Step, ...] = ()
+    patch: tuple[Json, ...] = ()
     place: Place | None = None
+
+    def fix_data(self) -> tuple[Json, ...]:
+        """Return the fix as JSON data: calls with their arguments, and the patch of the policy."""
+        calls = (
+            {
+                "operation": step.operation_id,
+                "arguments": dict(step.arguments),
+                **({"risks": list(step.risks)} if step.risks else {}),
+            }
+            for step in self.fix
+        )
+        policy = ({"operation": "setPolicyFile", "patch": list(self.patch)},) if self.patch else ()
+        return (*calls, *policy)
 
 
 @frozen
@@ -70,11 +85,15 @@ class Audited:
         fleet: devices, and the snapshot they are from.
         options: thresholds and lists of this tailnet.
         now: moment of asking, with a zone.
+        attestations: what people vouch for.
+        today: day on which waivers and attestations have to hold; the tailnet may have been read long before.
     """
 
     fleet: Fleet
     options: AuditOptions
     now: datetime
+    attestations: tuple[Attestation, ...] = ()
+    today: date = field(default=Factory(lambda made: made.now.date(), takes_self=True))
 
     @property
     def devices(self) -> Sequence[Device]:
@@ -144,6 +163,11 @@ class Check:
     evaluate: Callable[[Audited], Iterable[Outcome]] = field(repr=False)
     version: int = 1
 
+    @property
+    def family(self) -> str:
+        """Return what stands before the number: ``KEY``."""
+        return self.id.partition("-")[0]
+
 
 def of_device(device: Device) -> Subject:
     """Return a device as the subject of an outcome."""
@@ -160,11 +184,12 @@ def fact(source: str, **values: Any) -> Json:
     return {"source": source, **values}
 
 
-def call(operation: str, **arguments: Any) -> Json:
+def call(operation: str, *risks: str, **arguments: Any) -> Step:
     """Return one call that a fix makes.
 
     Args:
         operation: operation id.
-        **arguments: of ``client.prepare``.
+        *risks: what people will notice, one sentence each.
+        **arguments: keywords of the SDK's method.
     """
-    return {"operation": operation, "arguments": arguments}
+    return Step(operation, arguments, risks=risks)

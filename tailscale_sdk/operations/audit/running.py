@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
+from functools import cached_property
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from tailscale_sdk.operations.audit.model import TAILNET, Audited, Check, Outcome, Subject
-from tailscale_sdk.operations.audit.options import AuditOptions
+from tailscale_sdk.operations.audit.rules import USUAL, AuditRules
+from tailscale_sdk.operations.audit.waivers import WAIVERS, Waived, Waiver, apply_waivers
 from tailscale_sdk.operations.fleet import Fleet
 from tailscale_sdk.policy.findings import SEVERITIES, Finding, Severity, Status, sort_findings
 
-SCHEMA: Final = "tailscale-sdk/audit/1"
 SHOWN: Final[frozenset[Status]] = frozenset({"fail", "unknown", "error", "manual", "waived"})
 
 
@@ -24,13 +25,18 @@ class CheckRun:
 
     Attributes:
         check: the check.
-        counts: how many resources had each status.
+        outcomes: its word on every resource.
         missing: parts it needed that were not read, with the reason.
     """
 
     check: Check
-    counts: Mapping[Status, int]
+    outcomes: tuple[Outcome, ...] = field(repr=False)
     missing: Mapping[str, str] = field(factory=dict)
+
+    @cached_property
+    def counts(self) -> Mapping[Status, int]:
+        """Return how many resources had each status."""
+        return Counter(outcome.status for outcome in self.outcomes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON data."""
@@ -39,9 +45,12 @@ class CheckRun:
             "version": self.check.version,
             "title": self.check.title,
             "severity": self.check.severity,
+            "family": self.check.family,
             "inputs": ["devices", *self.check.inputs],
             "missing": dict(self.missing),
             "counts": dict(self.counts),
+            "controls": list(self.check.controls),
+            "remediation": self.check.remediation,
         }
 
 
@@ -52,16 +61,16 @@ class AuditRun:
     Attributes:
         checks: every check that ran, in the order of the catalogue.
         findings: whatever is not in order or not known, the worst first.
-        tailnet: whose it is, as the snapshot says.
-        observed_at: moment of the reading.
-        coverage: why parts were not read, by name.
+        causes: check and outcome behind each finding, by its fingerprint.
+        waivers: waiver of each waived finding, by its fingerprint.
+        audited: what was looked at.
     """
 
     checks: tuple[CheckRun, ...]
     findings: tuple[Finding, ...]
-    tailnet: str | None = None
-    observed_at: str | None = None
-    coverage: Mapping[str, str] = field(factory=dict)
+    causes: Mapping[str, tuple[Check, Outcome]] = field(repr=False)
+    waivers: Mapping[str, Waiver] = field(repr=False)
+    audited: Audited = field(repr=False)
 
     @property
     def failed(self) -> tuple[Finding, ...]:
@@ -77,46 +86,83 @@ class AuditRun:
         least = SEVERITIES.index(severity)
         return tuple(finding for finding in self.failed if SEVERITIES.index(finding.severity) >= least)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON data, its texts untouched."""
-        severities = Counter(finding.severity for finding in self.failed)
-        statuses = Counter[str]()
+    @property
+    def by_severity(self) -> dict[str, int]:
+        """Return how much is wrong, by severity, the worst first."""
+        found = Counter(finding.severity for finding in self.failed)
+        return {name: found[name] for name in reversed(SEVERITIES)}
+
+    @property
+    def by_status(self) -> dict[str, int]:
+        """Return how many words were said, by status."""
+        found = Counter[str]()
         for ran in self.checks:
-            statuses.update(ran.counts)
-        return {
-            "schema": SCHEMA,
-            "tailnet": self.tailnet,
-            "observed_at": self.observed_at,
-            "coverage": dict(self.coverage),
-            "summary": {
-                "by_severity": {name: severities[name] for name in reversed(SEVERITIES)},
-                "by_status": dict(sorted(statuses.items())),
-            },
-            "checks": [ran.to_dict() for ran in self.checks],
-            "findings": [finding.to_dict() for finding in self.findings],
-        }
+            found.update(ran.counts)
+        return dict(sorted(found.items()))
 
 
-def run_checks(fleet: Fleet, checks: Iterable[Check], *, options: AuditOptions, now: datetime) -> AuditRun:
+def run_checks(
+    fleet: Fleet,
+    checks: Iterable[Check],
+    *,
+    now: datetime,
+    rules: AuditRules = USUAL,
+    today: date | None = None,
+    allow_broad: bool = False,
+) -> AuditRun:
     """Run checks over a tailnet.
 
     Args:
         fleet: devices, and whatever else was read.
         checks: of the catalogue, in the order they are listed.
-        options: what they measure by.
-        now: moment of asking, with a zone.
+        now: moment the tailnet was read at, with a zone; ages are counted up to it.
+        rules: what they measure by, waivers and attestations.
+        today: day on which waivers and attestations have to hold; that of ``now`` when left out.
+        allow_broad: a waiver for everything a critical check can find may count.
     """
-    audited = Audited(fleet, options, now)
-    ran: list[CheckRun] = []
+    audited = Audited(fleet, rules.options, now, rules.attestations, today or now.date())
+    ran = [_ran(_weighed(check, rules.severities), audited) for check in checks]
+    judged = {each.check: each.outcomes for each in ran}
+    waived = apply_waivers(rules.waivers, judged, audited, allow_broad=allow_broad)
+    if rules.waivers:
+        ran.append(CheckRun(WAIVERS, waived.outcomes))
+    return _settled(ran, waived, audited)
+
+
+def _weighed(check: Check, severities: Mapping[str, Severity]) -> Check:
+    """Return a check with the severity this tailnet gives it, which then holds for all its outcomes."""
+    severity = severities.get(check.id)
+    if severity is None:
+        return check
+
+    def evaluate(audited: Audited) -> Iterator[Outcome]:
+        return (evolve(outcome, severity=None) for outcome in check.evaluate(audited))
+
+    return evolve(check, severity=severity, evaluate=evaluate)
+
+
+def _ran(check: Check, audited: Audited) -> CheckRun:
+    missing = {name: why for name in check.inputs if (why := audited.why_missing(name)) is not None}
+    return CheckRun(check, tuple(_outcomes(check, audited, missing)), missing)
+
+
+def _settled(ran: Iterable[CheckRun], waived: Waived, audited: Audited) -> AuditRun:
+    """Put waivers on what they are for, and make findings of what is not in order or not known."""
+    checks: list[CheckRun] = []
     findings: list[Finding] = []
-    for check in checks:
-        missing = {name: why for name in check.inputs if (why := audited.why_missing(name)) is not None}
-        outcomes = [*_outcomes(check, audited, missing)]
-        ran.append(CheckRun(check, Counter(outcome.status for outcome in outcomes), missing))
-        findings.extend(_finding(check, outcome) for outcome in outcomes if outcome.status in SHOWN)
-    content = fleet.snapshot.content
-    tailnet = content.get("tailnet")
-    return AuditRun(tuple(ran), tuple(sort_findings(findings)), tailnet, fleet.observed_at, fleet.coverage)
+    causes: dict[str, tuple[Check, Outcome]] = {}
+    waivers: dict[str, Waiver] = {}
+    for each in ran:
+        outcomes = tuple(waived.settle(each.check, outcome) for outcome in each.outcomes)
+        checks.append(evolve(each, outcomes=outcomes))
+        for outcome in outcomes:
+            if outcome.status in SHOWN:
+                finding = _finding(each.check, outcome)
+                findings.append(finding)
+                causes[finding.fingerprint] = (each.check, outcome)
+                if outcome.status == "waived":
+                    waivers[finding.fingerprint] = waived.of(each.check, outcome)
+    return AuditRun(tuple(checks), tuple(sort_findings(findings)), causes, waivers, audited)
 
 
 def _outcomes(check: Check, audited: Audited, missing: Mapping[str, str]) -> Iterator[Outcome]:
@@ -142,7 +188,7 @@ def _finding(check: Check, outcome: Outcome) -> Finding:
         resource=subject.id,
         status=outcome.status,
         help=check.remediation,
-        fix=outcome.fix,
+        fix=outcome.fix_data(),
         title=check.title,
         kind=subject.kind,
         name=subject.name,

@@ -1,9 +1,7 @@
-"""Rules that give devices their tags, read from TOML or JSON and checked before anything else is read."""
+"""Rules that give devices their tags, read from TOML, JSON or YAML and checked before anything else is read."""
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +14,7 @@ from tailscale_sdk.operations.devices.language import All, AnyOf, Node, Term, re
 from tailscale_sdk.operations.devices.predicates import Surroundings, Test, compile_query
 from tailscale_sdk.operations.devices.tagging import check_tag
 from tailscale_sdk.operations.fleet import Device, Fleet, read_fleet
+from tailscale_sdk.operations.rule_files import read_rule_file
 from tailscale_sdk.policy.language import Policy
 from tailscale_sdk.snapshot import TailnetSnapshot
 
@@ -68,28 +67,19 @@ def read_rules_file(path: str | Path) -> tuple[TagRule, ...]:
     """Read rules from a file.
 
     Args:
-        path: TOML (``[[rule]]`` tables) or JSON (``{"rule": [...]}``).
+        path: TOML (``[[rule]]`` tables), JSON (``{"rule": [...]}``) or YAML.
 
     Raises:
         ConfigurationError: it cannot be read; the text names the rule.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as problem:
-        raise ConfigurationError(f"{path}: cannot be read ({problem.strerror})") from None
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{path}: is not UTF-8") from None
-    try:
-        content = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
-    except (ValueError, RecursionError) as problem:
-        raise ConfigurationError(f"{path}: is neither TOML nor JSON: {problem}") from None
+    content = read_rule_file(path)
     try:
         return read_rules(content)
     except ConfigurationError as problem:
         raise ConfigurationError(f"{path}: {problem}") from None
 
 
-def read_rules(content: Mapping[str, Any]) -> tuple[TagRule, ...]:
+def read_rules(content: Any) -> tuple[TagRule, ...]:
     """Read rules from data.
 
     Args:
@@ -98,7 +88,7 @@ def read_rules(content: Mapping[str, Any]) -> tuple[TagRule, ...]:
     Raises:
         ConfigurationError: something is wrong with a rule; the text names it.
     """
-    listed = content.get("rule")
+    listed = content.get("rule") if isinstance(content, dict) else None
     if not isinstance(listed, list) or not listed or set(content) != {"rule"}:
         raise ConfigurationError("rules are a list under the key rule, and nothing else")
     rules = tuple(_read(index, record) for index, record in enumerate(listed))

@@ -22,6 +22,7 @@ class Case:
         resource: what it is said of, None where any will do.
         message: part of the message.
         options: of the audit.
+        attestations: as a file of rules has them.
     """
 
     check: str
@@ -30,3 +31,4 @@ class Case:
     resource: str | None = None
     message: str = ""
     options: Json = field(factory=dict)
+    attestations: list[Json] = field(factory=list)

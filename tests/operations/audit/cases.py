@@ -6,6 +6,7 @@ from tests.operations.audit.case import Case, Json
 from tests.operations.audit.device_cases import DEVICES
 from tests.operations.audit.network_cases import NETWORK
 from tests.operations.audit.policy_cases import POLICIES
+from tests.operations.audit.vouching_cases import VOUCHING
 from tests.operations.audit.watching_cases import WATCHING
 from tests.operations.fleets import USERS, ago, ahead
 
@@ -176,8 +177,10 @@ _PEOPLE = [
     Case("CON-01", "pass", contact()),
     Case("CON-01", "unknown", contact(needsVerification=None), "security"),
 ]
-CASES = [*DEVICES, *_KEYS, *_SETTINGS, *_PEOPLE, *NETWORK, *POLICIES, *WATCHING]
+CASES = [*DEVICES, *_KEYS, *_SETTINGS, *_PEOPLE, *NETWORK, *POLICIES, *VOUCHING, *WATCHING]
 NO_UNKNOWN = {"DEV-08": "the API leaves the field out where it does not hold"}
 """Checks whose data is never missing, with the reason."""
 NO_PASS = {"KEY-04": "such a token is a finding in itself: not having one does not apply"}
 """Checks that nothing can pass, with the reason; they have a case to which they do not apply instead."""
+NO_FAIL = {"MAN-01": "what nobody vouched for is manual, and what no API tells cannot be missing"}
+"""Checks that only people can answer, with the reason."""

@@ -11,7 +11,8 @@ import pytest
 from attrs import evolve
 
 from tailscale_sdk import Tailscale
-from tailscale_sdk.operations.audit import CHECKS, AuditOptions, AuditRun, Outcome, Subject, run_checks
+from tailscale_sdk.operations.audit import CHECKS, AuditRun, Outcome, Subject, run_checks
+from tailscale_sdk.operations.audit.history import alone
 from tailscale_sdk.operations.fleet import read_fleet
 from tailscale_sdk.policy.findings import to_junit
 from tailscale_sdk.snapshot import TailnetSnapshot
@@ -34,7 +35,7 @@ SINS: dict[str, Any] = {
 
 def _run(content: dict[str, Any]) -> AuditRun:
     fleet = read_fleet(TailnetSnapshot.from_dict(content))
-    return run_checks(fleet, CHECKS.values(), options=AuditOptions(), now=NOW)
+    return run_checks(fleet, CHECKS.values(), now=NOW)
 
 
 def _broken(audited: object) -> Iterator[Outcome]:
@@ -44,7 +45,7 @@ def _broken(audited: object) -> Iterator[Outcome]:
 
 def test_the_worst_comes_first_and_is_counted() -> None:
     run = _run(SINS)
-    document = run.to_dict()
+    document = alone(run, now=NOW).to_dict()
     assert document["schema"] == "tailscale-sdk/audit/1"
     assert document["tailnet"] == "example.com"
     severities = [finding["severity"] for finding in document["findings"] if finding["status"] == "fail"]
@@ -82,7 +83,7 @@ def test_no_two_findings_share_a_fingerprint() -> None:
 def test_a_check_that_breaks_is_a_finding_and_tells_no_value() -> None:
     broken = evolve(CHECKS["KEY-01"], id="KEY-99", evaluate=_broken)
     fleet = read_fleet(TailnetSnapshot.from_dict(SINS))
-    run = run_checks(fleet, [broken, CHECKS["SET-01"]], options=AuditOptions(), now=NOW)
+    run = run_checks(fleet, [broken, CHECKS["SET-01"]], now=NOW)
     error = next(finding for finding in run.findings if finding.status == "error")
     assert (error.check, error.message) == ("KEY-99", "the check broke with ValueError: report it")
     assert run.checks[0].counts == {"error": 1}

@@ -137,7 +137,7 @@ def test_rules_are_read_from_both_kinds_of_file(tmp_path: Path) -> None:
     data.write_text(json.dumps({"rule": RULES["rule"][:1]}))
     broken.write_text("[[rule")
     assert tags.read_rules_file(toml) == tags.read_rules_file(data)
-    for path, said in ((broken, "neither TOML nor JSON"), (tmp_path / "none", "cannot be read")):
+    for path, said in ((broken, "is not TOML"), (tmp_path / "none", "cannot be read")):
         with pytest.raises(ConfigurationError, match=said):
             tags.read_rules_file(path)
 

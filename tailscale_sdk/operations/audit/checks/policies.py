@@ -8,7 +8,7 @@ from typing import Final
 
 from tailscale_sdk.operations.audit.judged_policy import JudgedPolicy
 from tailscale_sdk.operations.audit.model import Audited, Check, Outcome, Subject, fact
-from tailscale_sdk.operations.values import flag_of
+from tailscale_sdk.operations.values import flag_of, text_of, texts_of
 from tailscale_sdk.policy.findings import Finding, Severity
 from tailscale_sdk.policy.language import SSHRule
 
@@ -53,7 +53,7 @@ def _outcome(judged: JudgedPolicy, finding: Finding, severity: Severity | None) 
         severity,
         aspect=f"{finding.check} {finding.aspect}".strip(),
         evidence=(fact("getPolicyFile", pointer=pointer, check=finding.check),),
-        fix=({"operation": "setPolicyFile", "patch": list(finding.fix)},) if finding.fix else (),
+        patch=finding.fix,
         place=finding.place,
     )
 
@@ -111,6 +111,27 @@ def _unmanaged(audited: Audited) -> Iterator[Outcome]:
         )
 
 
+def _warnings(audited: Audited) -> Iterator[Outcome]:
+    told = audited.part("policy_validation")
+    warned = 0
+    for entry in told.get("data") or ():
+        about = text_of(entry, "user")
+        for warning in (*texts_of(entry, "warnings"), *texts_of(entry, "errors")):
+            warned += 1
+            evidence = (fact("validateAndTestPolicyFile", user=about, said=warning),)
+            yield Outcome(
+                Subject("policy", about or "policy"), "fail", warning, aspect=warning, evidence=evidence
+            )
+    if warned:
+        return
+    message = text_of(told, "message")
+    if message:
+        evidence = (fact("validateAndTestPolicyFile", said=message),)
+        yield Outcome(_POLICY, "fail", message, aspect=message, evidence=evidence)
+    else:
+        yield Outcome(_POLICY, "pass")
+
+
 _check = partial(Check, inputs=("policy", "users"), controls=("CC6.1", "CC6.2"))
 _ssh = partial(Check, inputs=("policy",), controls=("CC6.1", "CC7.2"))
 _UNUSED: Final = ("unused-group", "unused-host", "unused-tag", "unused-ipset", "unused-posture", "empty-group", "unknown-member", "duplicate-member", "rule-matches-nobody")  # fmt: skip
@@ -126,6 +147,7 @@ CHECKS: Final = (
     _check("ACC-09", "medium", "Protected tags reached without posture", "add srcPosture, or a defaultSrcPosture", evaluate=_linted("no-posture")),
     Check("ACC-10", "medium", "A policy edited by hand", "keep the policy in a repository, and say so in the settings", ("settings",), ("CC6.1", "CC6.2"), _unmanaged),
     _check("ACC-11", "medium", "Rules for members beside people of other tailnets", "name a group", evaluate=_linted("member-with-shared")),
+    Check("ACC-12", "medium", "What the service warns of", "make the warning go away: often a group is not synchronised", ("policy_validation",), ("CC6.1", "CC6.2"), _warnings),
     _ssh("SSH-01", "critical", "SSH as root without signing in", 'use action "check", and name who may', evaluate=_linted("ssh-root", "ssh-nonroot")),
     _ssh("SSH-02", "high", "SSH from everywhere", "name who may log in", evaluate=_linted("ssh-any-source")),
     _ssh("SSH-03", "low", "SSH that asks too rarely", "set checkPeriod, for root to always", evaluate=_judged(_check_periods)),

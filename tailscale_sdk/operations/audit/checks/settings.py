@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from tailscale_sdk.operations.audit.model import Audited, Check, Json, Outcome, Subject, call, fact
+from tailscale_sdk.operations.audit.model import Audited, Check, Outcome, Subject, call, fact
+from tailscale_sdk.operations.fleet import Step
 from tailscale_sdk.operations.settings_drift import SETTING_ARGUMENTS
 from tailscale_sdk.operations.values import flag_of, number_of, text_of
 from tailscale_sdk.policy.findings import Severity
@@ -14,7 +15,7 @@ _SOURCE: Final = "getTailnetSettings"
 _INPUTS: Final = ("settings",)
 
 
-def _set(name: str, value: object) -> Json:
+def _set(name: str, value: object) -> Step:
     return call("updateTailnetSettings", **{SETTING_ARGUMENTS[name]: value})
 
 
