@@ -40,6 +40,7 @@ def to_sarif(
     tool_version: str,
     policy_path: str = "policy.hujson",
     policy_text: str | None = None,
+    states: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return findings as one SARIF run; what passed or does not apply is listed as a rule only.
 
@@ -48,6 +49,7 @@ def to_sarif(
         tool_version: of this package.
         policy_path: the policy file, relative to the repository, with forward slashes.
         policy_text: the policy, so that columns count characters also behind others than ASCII.
+        states: ``new`` or ``persisting`` by fingerprint, where there was a run before.
     """
     ordered = sort_findings(findings)
     rules = _rules(ordered)
@@ -59,6 +61,7 @@ def to_sarif(
             "ruleId": (rule_id := visible(finding.check)),
             "ruleIndex": positions[rule_id],
             **_result(finding),
+            **_baseline((states or {}).get(finding.fingerprint)),
             "locations": [_location(finding, artifact, columns)],
         }
         for finding in ordered
@@ -101,8 +104,12 @@ def _result(finding: Finding) -> dict[str, Any]:
     if finding.status == "waived":
         result["suppressions"] = [{"kind": "external", "status": "accepted"}]
     if finding.fix:
-        result["properties"]["patch"] = [dict(operation) for operation in finding.fix]
+        result["properties"]["fix"] = [dict(operation) for operation in finding.fix]
     return result
+
+
+def _baseline(state: str | None) -> dict[str, str]:
+    return {} if state is None else {"baselineState": "new" if state == "new" else "unchanged"}
 
 
 def _location(finding: Finding, artifact: Mapping[str, str], columns: Columns) -> dict[str, Any]:
