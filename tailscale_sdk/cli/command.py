@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from tailscale_sdk._printing import printed
 from tailscale_sdk._version import __version__
+from tailscale_sdk.cli.audit_parsers import add_audit_commands
 from tailscale_sdk.cli.files import write_private
 from tailscale_sdk.cli.fleet import add_changes_commands, add_devices_commands
 from tailscale_sdk.cli.fleet_areas import (
@@ -106,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     found = commands.add_parser("completion", help="print what completes commands in a shell")
     found.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     found.set_defaults(run=_completion, json=False)
+    add_audit_commands(commands)
     add_policy_commands(commands)
     add_changes_commands(commands)
     add_devices_commands(commands)

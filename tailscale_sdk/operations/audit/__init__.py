@@ -5,12 +5,14 @@ from __future__ import annotations
 from tailscale_sdk.operations.audit.catalogue import CHECKS
 from tailscale_sdk.operations.audit.model import Check, Outcome, Subject
 from tailscale_sdk.operations.audit.options import AuditOptions
+from tailscale_sdk.operations.audit.report import AuditReport, explain
 from tailscale_sdk.operations.audit.rules import AuditRules, audit_rules, read_audit_rules
 from tailscale_sdk.operations.audit.running import AuditRun, CheckRun, run_checks
 
 __all__ = [
     "CHECKS",
     "AuditOptions",
+    "AuditReport",
     "AuditRules",
     "AuditRun",
     "Check",
@@ -18,6 +20,7 @@ __all__ = [
     "Outcome",
     "Subject",
     "audit_rules",
+    "explain",
     "read_audit_rules",
     "run_checks",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from attrs import evolve, field, frozen
 
@@ -13,18 +13,13 @@ from tailscale_sdk.client import AsyncTailscale
 from tailscale_sdk.errors import ChangeRefusedError, ConfigurationError
 from tailscale_sdk.operations import fleet_changes
 from tailscale_sdk.operations.audit.model import Outcome
+from tailscale_sdk.operations.audit.report import SHORTEST, SHOWN
 from tailscale_sdk.operations.audit.running import AuditRun
 from tailscale_sdk.operations.fleet import LeftAlone, Proposal, Step
 from tailscale_sdk.operations.fleet_changes import USUAL, FleetPlan, Limits
 from tailscale_sdk.operations.policies.edit_steps import edit_step
 from tailscale_sdk.policy.edits import PatchText
 from tailscale_sdk.policy.findings import Finding
-
-SHORTEST: Final = 8
-"""Characters of a fingerprint that are enough to name it."""
-
-SHOWN: Final = 12
-"""Characters of a fingerprint that are shown."""
 
 Json = Mapping[str, Any]
 

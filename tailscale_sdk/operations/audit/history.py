@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from tailscale_sdk.changes.local_state import LocalState
 from tailscale_sdk.changes.state_records import StateRecords
 from tailscale_sdk.operations.audit.report import AuditReport, PastRun
 from tailscale_sdk.operations.audit.running import AuditRun
@@ -27,12 +28,17 @@ class AuditHistory:
     """Keep audits of one tailnet.
 
     Attributes:
-        records: where they are.
+        state: of this machine, opened when it is first asked.
         shelf: name of the tailnet there.
     """
 
-    records: StateRecords
+    state: LocalState
     shelf: str
+
+    @property
+    def records(self) -> StateRecords:
+        """Return where they are."""
+        return self.state.records
 
     def latest(self) -> PastRun | None:
         """Return what the last run left open, None where there was none.

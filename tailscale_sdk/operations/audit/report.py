@@ -15,6 +15,12 @@ from tailscale_sdk.operations.audit.running import AuditRun, CheckRun
 from tailscale_sdk.policy.findings import SEVERITIES, Finding, Severity
 
 SCHEMA: Final = "tailscale-sdk/audit/1"
+SHORTEST: Final = 8
+"""Characters of a fingerprint that are enough to name it."""
+
+SHOWN: Final = 12
+"""Characters of a fingerprint that are shown."""
+
 State = Literal["new", "persisting"]
 Json = Mapping[str, Any]
 _OPEN: Final = frozenset({"fail", "waived"})
@@ -157,6 +163,25 @@ class AuditReport:
             "controls": list(check.controls),
             "waiver": None if waiver is None else waiver.to_dict(),
         }
+
+
+def explain(report: AuditReport, word: str) -> dict[str, Any]:
+    """Return everything that is known of one finding.
+
+    Args:
+        report: of an audit.
+        word: its fingerprint, of which the first eight characters are enough.
+
+    Raises:
+        ConfigurationError: no finding, or more than one, begins so.
+    """
+    wanted = word.strip().lower()
+    found = [finding for finding in report.findings if finding.fingerprint.startswith(wanted)]
+    if len(wanted) < SHORTEST or len(found) != 1:
+        raise ConfigurationError(
+            f"{word!r} is no fingerprint of one finding: give its first {SHORTEST} characters"
+        )
+    return report.finding_dict(found[0])
 
 
 def _was_judged(ran: CheckRun | None, record: Json) -> bool:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tailscale_sdk.operations.audit.fixing import SHOWN
-from tailscale_sdk.operations.audit.report import AuditReport
+from tailscale_sdk.operations.audit.report import SHOWN, AuditReport
 from tailscale_sdk.operations.audit.urgency import Task, most_urgent, tasks_of
 from tailscale_sdk.policy.findings import Finding
 from tailscale_sdk.visible import visible

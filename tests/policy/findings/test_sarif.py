@@ -130,7 +130,7 @@ def test_a_finding_has_its_place_and_its_fingerprint() -> None:
         }
     ]
     assert result["partialFingerprints"] == {"finding/v1": UNUSED.fingerprint}
-    assert result["properties"]["patch"] == list(UNUSED.fix)
+    assert result["properties"]["fix"] == list(UNUSED.fix)
     assert (result["ruleId"], result["level"], result["kind"]) == ("unused-group", "note", "fail")
 
 
