@@ -110,6 +110,23 @@ GUIDES: tuple[Guide, ...] = (
         domains=("fleet", "keys"),
     ),
     Guide(
+        "audit_tailnet",
+        "Find out what is wrong with the tailnet, and mend what can be mended",
+        (("focus", "check, family such as KEY, or severity; everything if left out", False),),
+        """Audit this tailnet, with a look at {focus}. Only read until the user of this chat agrees to a plan.
+1. audit_read run: say the three checks under today in one sentence each: what is wrong, for whom, what to do.
+2. audit_read findings with filter set to what is asked for (high, KEY, new or a name; leave it out for everything).
+   For each finding that matters, audit_read explain with its fingerprint: quote the evidence and the policy line.
+3. Say what could not be judged and which scope is missing; never take it for being in order. What is manual needs a
+   person who looks.
+4. For what is fixable, fleet_delete fix with the checks or fingerprints, if it is served: it answers with a plan.
+   Show every item, what is left alone and why. What people will notice is planned only for findings named by
+   fingerprint.
+5. Carry it out only when the user of this chat confirms, then audit_read run again and say what is resolved.""",
+        {"focus": "everything"},
+        ("audit",),
+    ),
+    Guide(
         "explain_access",
         "Find out why somebody can or cannot reach something, and what would change that",
         (

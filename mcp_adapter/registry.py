@@ -51,8 +51,14 @@ def describe(spec: ToolSpec) -> str:
     """Write a tool's description: when to use it, then one line per action with its arguments."""
     if not spec.choosing:
         return spec.about
-    lines = [f"{entry['method']}({_arguments(entry)}): {entry['summary']}" for entry in spec.entries]
-    return "\n".join([spec.about, *lines])
+    return "\n".join([spec.about, *(_line(entry) for entry in spec.entries)])
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    call = f"{entry['method']}({_arguments(entry)})"
+    # What only says the action's name again is left out: each line is paid for in every conversation.
+    is_plain = entry["summary"] == entry["method"].replace("_", " ")
+    return call if is_plain else f"{call}: {entry['summary']}"
 
 
 def _arguments(entry: Mapping[str, Any]) -> str:

@@ -13,8 +13,8 @@ from scripts.judges.verdict import Verdict, judging
 
 ERAS = ("legacy", "modern")
 SURFACES = {
-    "portmanteau, read-only": ((), 16),
-    "portmanteau, everything": (EVERYTHING, 45),
+    "portmanteau, read-only": ((), 17),
+    "portmanteau, everything": (EVERYTHING, 46),
     "granular, read-only": (("--surface", "granular"), 52),
     "granular, everything": (("--surface", "granular", *EVERYTHING), 122),
 }

@@ -7,9 +7,9 @@ import difflib
 import json
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from tailscale_sdk.changes import AsyncChanges, LocalState
 from tailscale_sdk.cli.engine import run_with_engine
@@ -18,10 +18,10 @@ from tailscale_sdk.cli.fleet_inputs import now, print_rows, show
 from tailscale_sdk.cli.plans import DONE, FAILED, finish, limits_of, print_json
 from tailscale_sdk.cli.progress import Bar
 from tailscale_sdk.client import AsyncTailscale
-from tailscale_sdk.errors import ConfigurationError, StateError
+from tailscale_sdk.errors import ConfigurationError
 from tailscale_sdk.operations import audit
 from tailscale_sdk.operations.audit.fixing import plan_fix, propose_fix
-from tailscale_sdk.operations.audit.history import AuditHistory, alone
+from tailscale_sdk.operations.audit.history import AuditHistory, alone, noted
 from tailscale_sdk.operations.audit.outputs import OutputOptions, write_report
 from tailscale_sdk.operations.audit.reading import read_audited
 from tailscale_sdk.operations.audit.report import AuditReport, past_run
@@ -31,7 +31,6 @@ from tailscale_sdk.policy.findings import SEVERITIES
 from tailscale_sdk.snapshot import TailnetSnapshot
 from tailscale_sdk.visible import visible
 
-_UNKNOWN: Final = ("unknown", "error")
 Work = Callable[[audit.AuditRun, datetime, AuditHistory], int]
 
 
@@ -43,20 +42,13 @@ def audit_command(options: argparse.Namespace) -> int:
         if baseline is not None or options.no_history:
             report = alone(run, now=moment, past=baseline)
         else:
-            report = _noted(run, moment, history)
+            report, problem = noted(history, run, now=moment)
+            if problem is not None:
+                print(f"tailscale-sdk: the run is not kept: {problem}", file=sys.stderr)
         _print(report, options)
         return FAILED if _fails(report, options) else DONE
 
     return _audited(options, work)
-
-
-def _noted(run: audit.AuditRun, moment: datetime, history: AuditHistory) -> AuditReport:
-    try:
-        return history.note(run, now=moment)
-    except StateError as problem:
-        # What was found is worth more than its history, and CI often has nowhere to keep one.
-        print(f"tailscale-sdk: the run is not kept: {problem}", file=sys.stderr)
-        return alone(run, now=moment)
 
 
 def _print(report: AuditReport, options: argparse.Namespace) -> None:
@@ -162,8 +154,9 @@ def explain_command(options: argparse.Namespace) -> int:
     """Print everything that is known of one finding."""
 
     def work(run: audit.AuditRun, moment: datetime, history: AuditHistory) -> int:
-        report = AuditReport(run, moment.astimezone(UTC).isoformat())
-        return show(options, found := audit.explain(report, options.finding), lambda: _print_finding(found))
+        report = alone(run, now=moment)
+        found = audit.one_finding(report.to_dict()["findings"], options.finding)
+        return show(options, found, lambda: _print_finding(found))
 
     return _audited(options, work)
 

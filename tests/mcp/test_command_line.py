@@ -121,7 +121,7 @@ async def test_a_conversation_over_stdio(tmp_path: Path, era: str) -> None:
     async with Client(transport, mode=era) as client:  # type: ignore[arg-type]
         tools = [tool.name for tool in await client.list_tools()]
         assert tools[:2] == ["devices_read", "devices_write"]
-        assert len(tools) == 14 + len(["devices_write", "access_read", "fleet_read"])
+        assert len(tools) == 14 + len(["devices_write", "access_read", "audit_read", "fleet_read"])
         listed, _, _ = await call(client, "devices_read", action="list", limit=1)
         device_id = listed["rows"][0][0]
         written, text, is_error = await call(

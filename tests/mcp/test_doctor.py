@@ -42,7 +42,7 @@ def test_a_key_with_every_right_is_healthy(tailnet: FakeTailnet) -> None:
     assert (found["credential"], found["refused"], found["findings"]) == ("api key", {}, [])
     assert found["key_id"] in tailnet.api_key
     assert found["expires"]
-    assert report["served"]["tools"] == 14 + len(["access_read", "fleet_read"])
+    assert report["served"]["tools"] == 14 + len(["access_read", "audit_read", "fleet_read"])
     assert "allowed: read" in as_text(report)
     assert len(tailnet.ledger.entries) == 0
 

@@ -78,6 +78,7 @@ def test_workflows_come_after_the_operations() -> None:
         ("fleet_read", "fleet", "read"),
         ("fleet_write", "fleet", "write"),
         ("fleet_delete", "fleet", "delete"),
+        ("audit_read", "audit", "read"),
     ]
 
 

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from tailscale_sdk.changes.local_state import LocalState
 from tailscale_sdk.changes.state_records import StateRecords
+from tailscale_sdk.errors import StateError
 from tailscale_sdk.operations.audit.report import AuditReport, PastRun
 from tailscale_sdk.operations.audit.running import AuditRun
 
@@ -114,6 +115,26 @@ class AuditHistory:
 def written(moment: datetime) -> str:
     """Return a moment as reports have it: UTC, whole seconds."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def noted(
+    history: AuditHistory, run: AuditRun, *, now: datetime, principal: str | None = None
+) -> tuple[AuditReport, StateError | None]:
+    """Keep a run where that is possible: what was found is worth more than its history.
+
+    Args:
+        history: of the tailnet.
+        run: that has just been made.
+        now: moment the tailnet was read at, with a zone.
+        principal: who may see the report again.
+
+    Returns:
+        The report, and why it is not kept.
+    """
+    try:
+        return history.note(run, now=now, principal=principal), None
+    except StateError as problem:
+        return alone(run, now=now), problem
 
 
 def alone(run: AuditRun, *, now: datetime, past: PastRun | None = None) -> AuditReport:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final, Literal
 
@@ -165,23 +165,23 @@ class AuditReport:
         }
 
 
-def explain(report: AuditReport, word: str) -> dict[str, Any]:
-    """Return everything that is known of one finding.
+def one_finding(findings: Iterable[Json], word: str) -> dict[str, Any]:
+    """Return the one of a report's findings that a word means.
 
     Args:
-        report: of an audit.
+        findings: as a report has them.
         word: its fingerprint, of which the first eight characters are enough.
 
     Raises:
         ConfigurationError: no finding, or more than one, begins so.
     """
     wanted = word.strip().lower()
-    found = [finding for finding in report.findings if finding.fingerprint.startswith(wanted)]
+    found = [each for each in findings if str(each["fingerprint"]).startswith(wanted)]
     if len(wanted) < SHORTEST or len(found) != 1:
         raise ConfigurationError(
             f"{word!r} is no fingerprint of one finding: give its first {SHORTEST} characters"
         )
-    return report.finding_dict(found[0])
+    return dict(found[0])
 
 
 def _was_judged(ran: CheckRun | None, record: Json) -> bool:

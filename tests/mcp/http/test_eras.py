@@ -150,7 +150,9 @@ async def test_over_tls(tmp_path: Path, shared_tailnet: FakeTailnet, connect: Co
     settings = tailnet_settings(shared_tailnet, exposure=Exposure(write=EVERY))
     with serving(settings, http_settings(certificate=(pem, pem)), tmp_path / "state") as running:
         async with connect(running, verify=trusted) as client:
-            assert len(await client.list_tools()) == 27 + len(["access_read", "fleet_read", "fleet_write"])
+            assert len(await client.list_tools()) == 27 + len(
+                ["access_read", "audit_read", "fleet_read", "fleet_write"]
+            )
         async with httpx.AsyncClient(verify=trusted, trust_env=False) as web:
             for origin, status in ((running.origin, 200), (running.origin.replace("https", "http"), 403)):
                 answer = await web.get(f"{running.origin}/healthz", headers={"origin": origin})

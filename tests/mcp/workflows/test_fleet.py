@@ -86,6 +86,7 @@ WRITES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         {"days": 60, "skip_quarantine": True, "never_routers": True},
         ["deleteDevice"] * 2,
     ),
+    "fix": ("fleet_delete", {"findings": ["SET-01", "set-02"]}, ["updateTailnetSettings"]),
     "offboard": (
         "fleet_delete",
         {"login": "bob@example.com"},
