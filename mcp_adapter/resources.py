@@ -153,7 +153,7 @@ def _device(runtime: Runtime, profile: Profile) -> ResourceTemplate:
 
 
 def _audit(runtime: Runtime, profile: Profile) -> ResourceTemplate:
-    def read_report(report: str) -> str:
+    async def read_report(report: str) -> str:
         # Imported when it is read: the checks are many, and most starts of a server need none.
         from tailscale_sdk.operations.audit.history import AuditHistory
 

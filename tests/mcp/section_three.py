@@ -47,7 +47,8 @@ policy_change | yes | change(intent?, name?, value?, rule?, patch?, text?, reaso
 policy_rollback | no | rollback(version?, reason?, override?)
 fleet_read | yes | find(query?) · status() · duplicates() · stale(days?) · connectivity() · routes() · exit_nodes() · expiring(days?) · tags() · changes(change?)
 fleet_write | no | authorize(query, max_changes?, max_percent?) · tag(query, add?, remove?, max_changes?, max_percent?) · apply_tag_rules(rules, max_changes?, max_percent?) · mark_stale(days, max_changes?, max_percent?) · exit_node(device, enabled, insist?) · onboard(login, role?) · rotate_key(key_id) · subnets(device, add?, remove?, insist?)
-fleet_delete | no | remove(query, max_changes?, max_percent?) · quarantine(days, never_routers?, max_changes?, max_percent?) · remove_stale(days, never_routers?, skip_quarantine?, max_changes?, max_percent?) · offboard(login, delete?) · retire_key(key_id) · undo(change) · resume(change)
+fleet_delete | no | remove(query, max_changes?, max_percent?) · quarantine(days, never_routers?, max_changes?, max_percent?) · remove_stale(days, never_routers?, skip_quarantine?, max_changes?, max_percent?) · offboard(login, delete?) · retire_key(key_id) · fix(findings, max_changes?, max_percent?) · undo(change) · resume(change)
+audit_read | yes | run() · findings(filter?) · explain(finding)
 """
 
 

@@ -11,6 +11,7 @@ from tailscale_sdk.operations.parts import PARTS, READ, attributes, device_invit
 from tailscale_sdk.operations.snapshots import SnapshotSource
 from tailscale_sdk.snapshot import TailnetSnapshot
 
+_NOT_ASKED: Final = "takes a call for each device: tailscale-sdk audit --deep"
 _DEEP: Final = {"attributes": attributes, "device_invites": device_invites}
 
 
@@ -35,7 +36,12 @@ async def read_audited(
     Scope: ``devices:core:read``, and for each further part its own.
     """
     snapshot = await (snapshots or SnapshotSource(client)).read(tuple(PARTS))
-    return read_fleet(await _deepened(client, snapshot, progress) if deep else snapshot)
+    return read_fleet(await _deepened(client, snapshot, progress) if deep else _shallow(snapshot))
+
+
+def _shallow(snapshot: TailnetSnapshot) -> TailnetSnapshot:
+    coverage = dict(snapshot.content.get("coverage") or {}) | dict.fromkeys(_DEEP, _NOT_ASKED)
+    return TailnetSnapshot.from_dict({**snapshot.content, "coverage": coverage})
 
 
 async def _deepened(

@@ -36,7 +36,7 @@ async def test_a_run_says_what_to_do_today(connect: Connect, era: str, tailnet: 
     async with connect(Exposure(), era) as client:
         answer = await _run(client)
     assert len(answer["today"]) == 3
-    assert answer["items"][0]["severity"] in {"critical", "high"}
+    assert answer["rows"][0][0] in {"critical", "high"}
     assert answer["summary"]["by_severity"]["high"] >= 1
     assert answer["summary"]["new"] is None
     assert "attributes" in answer["not_read"]
@@ -48,12 +48,14 @@ async def test_findings_are_filtered_and_explained(connect: Connect) -> None:
         await _run(client)
         answer, text, is_error = await call(client, "audit_read", action="findings", filter="SET-01")
         assert not is_error, text
-        (found,) = answer["items"]
+        (row,) = answer["rows"]
+        found = dict(zip(answer["columns"], row, strict=True))
         assert (found["check"], found["severity"]) == ("SET-01", "high")
         answer, text, is_error = await call(
             client, "audit_read", action="explain", finding=found["fingerprint"]
         )
     assert not is_error, text
+    answer = answer["item"]
     assert answer["evidence"] == [{"source": "getTailnetSettings", "devicesApprovalOn": False}]
     assert answer["fix"][0]["operation"] == "updateTailnetSettings"
 
@@ -63,7 +65,7 @@ async def test_a_filter_takes_many_kinds_of_word(connect: Connect, word: str) ->
     async with connect(Exposure()) as client:
         answer, text, is_error = await call(client, "audit_read", action="findings", filter=word)
     assert not is_error, text
-    assert answer["items"]
+    assert answer["rows"]
 
 
 async def test_what_nobody_knows_is_said(connect: Connect) -> None:

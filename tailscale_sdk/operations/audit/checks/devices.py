@@ -10,7 +10,8 @@ from typing import Final
 from attrs import evolve
 
 from tailscale_sdk.operations.audit.model import Audited, Check, Outcome, Subject, call, fact, of_device
-from tailscale_sdk.operations.fleet import Device
+from tailscale_sdk.operations.devices.actions import set_key_expiry, step_for
+from tailscale_sdk.operations.fleet import Device, Step
 from tailscale_sdk.operations.lifecycle.stages import LifecycleRules, Staged, Thresholds, stage_of
 from tailscale_sdk.operations.values import flag_of, mapping_of, text_of
 from tailscale_sdk.policy.findings import Severity
@@ -56,9 +57,10 @@ def _never_expires(device: Device, audited: Audited) -> Outcome:
         return _unknown(device, "the API does not say whether its key expires")
     if not device.is_key_expiry_disabled:
         return _pass(device)
-    return _fail(
+    found = _fail(
         device, f"the key of {device.user or 'its user'} never expires here", "keyExpiryDisabled", "user"
     )
+    return evolve(found, fix=_expiry_on(device, audited))
 
 
 def _tagged_never_expires(device: Device, audited: Audited) -> Outcome:
@@ -68,7 +70,13 @@ def _tagged_never_expires(device: Device, audited: Audited) -> Outcome:
         return _unknown(device, "the API does not say whether its key expires")
     if not device.is_key_expiry_disabled or audited.options.never_expiring_tags & set(device.tags):
         return _pass(device)
-    return _fail(device, "its key never expires, and none of its tags may", "keyExpiryDisabled", "tags")
+    found = _fail(device, "its key never expires, and none of its tags may", "keyExpiryDisabled", "tags")
+    return evolve(found, fix=_expiry_on(device, audited))
+
+
+def _expiry_on(device: Device, audited: Audited) -> tuple[Step, ...]:
+    """Return the call that lets its key expire, none where it would drop off at once."""
+    return set_key_expiry([device], enabled=True, now=audited.now).steps
 
 
 def _version(device: Device, audited: Audited) -> Outcome:
@@ -113,7 +121,9 @@ def _waiting(device: Device, audited: Audited) -> Outcome:
         return _unknown(device, "the API does not say whether it is approved")
     if device.is_authorized:
         return _pass(device)
-    return _fail(device, "somebody has to say whether it may come in", "authorized", "user", "created")
+    found = _fail(device, "somebody has to say whether it may come in", "authorized", "user", "created")
+    risk = f"{device.label} is let into the tailnet"
+    return evolve(found, fix=(step_for(device, "authorizeDevice", authorized=True, risks=(risk,)),))
 
 
 def _untagged_server(device: Device, audited: Audited) -> Outcome:
@@ -155,7 +165,8 @@ def _cloned(device: Device, audited: Audited) -> Outcome:
     # The API leaves the field out where it does not hold, so there is no way not to know.
     if device.fields.get("multipleConnections") is not True:
         return _pass(device)
-    fix = (call("expireDeviceKey", device_id=device.id),)
+    risk = f"{device.label} and its twin are offline until somebody signs in on each"
+    fix = (step_for(device, "expireDeviceKey", risks=(risk,)),)
     message = "two machines use its key at the same time"
     return Outcome(
         of_device(device), "fail", message, evidence=(fact(_SOURCE, multipleConnections=True),), fix=fix

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from tailscale_sdk.operations.audit.model import Audited, Check, Outcome, Subject, call, fact
+from tailscale_sdk.operations.fleet import Step
 from tailscale_sdk.operations.keys.inventory import Key, KeyRow
 
 # These give their bearer further credentials or roles, so that no other limit holds.
@@ -19,7 +20,11 @@ def _subject(key: Key) -> Subject:
     return Subject("key", key.id, key.description)
 
 
-def _fail(key: Key, message: str, *, aspect: str = "", delete: bool = False) -> Outcome:
+def _revoke(key: Key, *risks: str) -> tuple[Step, ...]:
+    return (call("deleteKey", *risks, key_id=key.id),)
+
+
+def _fail(key: Key, message: str, *, aspect: str = "", fix: tuple[Step, ...] = ()) -> Outcome:
     told = {
         name: key.fields[name]
         for name in (
@@ -41,11 +46,13 @@ def _fail(key: Key, message: str, *, aspect: str = "", delete: bool = False) -> 
         message,
         aspect=aspect,
         evidence=(fact("listTailnetKeys", **told),),
-        fix=(call("deleteKey", key_id=key.id),) if delete else (),
+        fix=fix,
     )
 
 
-def _each(*kinds: str, judge: Callable[[KeyRow], str | None]) -> Callable[[Audited], Iterator[Outcome]]:
+def _each(
+    *kinds: str, judge: Callable[[KeyRow], str | None], risk: str | None = None
+) -> Callable[[Audited], Iterator[Outcome]]:
     """Return a check of every working credential of some kinds, which fails with a message or passes with None."""
 
     def evaluate(audited: Audited) -> Iterator[Outcome]:
@@ -57,7 +64,8 @@ def _each(*kinds: str, judge: Callable[[KeyRow], str | None]) -> Callable[[Audit
                 yield Outcome(_subject(key), "not_applicable")
             else:
                 message = judge(row)
-                yield Outcome(_subject(key), "pass") if message is None else _fail(key, message)
+                fix = () if risk is None else _revoke(key, risk)
+                yield Outcome(_subject(key), "pass") if message is None else _fail(key, message, fix=fix)
 
     return evaluate
 
@@ -123,8 +131,14 @@ def _owners(audited: Audited) -> Iterator[Outcome]:
             yield (
                 Outcome(_subject(row.key), "pass")
                 if problem is None
-                else _fail(row.key, problem, delete=True)
+                else _fail(row.key, problem, fix=_removal(row))
             )
+
+
+def _removal(row: KeyRow) -> tuple[Step, ...]:
+    if row.status != "valid":
+        return _revoke(row.key)
+    return _revoke(row.key, f"whatever uses {row.key.description or row.key.id} is refused from then on")
 
 
 def _leftover(row: KeyRow, audited: Audited) -> str | None:
@@ -147,7 +161,9 @@ CHECKS: Final = (
         "Auth keys that can be used again",
         "use one-off keys, or ephemeral ones",
         evaluate=_each(
-            "auth", judge=_risky("reusable", "whoever has it can add any number of devices that stay")
+            "auth",
+            judge=_risky("reusable", "whoever has it can add any number of devices that stay"),
+            risk="it can add no more devices; those it added stay",
         ),
     ),
     _check(

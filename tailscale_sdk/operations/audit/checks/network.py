@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
+from tailscale_sdk.errors import ConfigurationError
 from tailscale_sdk.operations.audit.model import Audited, Check, Json, Outcome, Subject, fact, of_device
-from tailscale_sdk.operations.fleet import Device
+from tailscale_sdk.operations.fleet import Device, Step
+from tailscale_sdk.operations.network.approvals import approve_routes
+from tailscale_sdk.operations.network.exit_nodes import revoke_exit_node
 from tailscale_sdk.operations.network.routes import Route, route_table
 from tailscale_sdk.operations.values import flag_of
 from tailscale_sdk.policy.language import Selector
@@ -70,7 +73,18 @@ def _routes(audited: Audited) -> Iterator[Outcome]:
         if message is None:
             yield Outcome(_route(route), "pass")
         else:
-            yield Outcome(_route(route), "fail", message, aspect=route.status, evidence=(_routers(route),))
+            evidence = (_routers(route),)
+            fix = _approval(audited, route) if route.status == "pending" else ()
+            yield Outcome(_route(route), "fail", message, aspect=route.status, evidence=evidence, fix=fix)
+
+
+def _approval(audited: Audited, route: Route) -> tuple[Step, ...]:
+    """Return the call that approves a route of the first device that offers it; reserved ranges have none."""
+    offering = [each.device for each in route.routers if each.state == "pending"]
+    try:
+        return approve_routes(offering[0], [str(route.network)]).steps if offering else ()
+    except ConfigurationError:
+        return ()
 
 
 def _route(route: Route) -> Subject:
@@ -128,7 +142,7 @@ def _exit_nodes(audited: Audited) -> Iterator[Outcome]:
         elif audited.options.exit_nodes & {device.id, *device.tags}:
             yield Outcome(of_device(device), "pass")
         else:
-            yield _unlisted(device)
+            yield _unlisted(device, audited)
     judged = audited.policy
     if isinstance(judged, str):
         yield Outcome(_POLICY, "unknown", judged)
@@ -151,9 +165,11 @@ def _exit_nodes(audited: Audited) -> Iterator[Outcome]:
         yield Outcome(_POLICY, "pass")
 
 
-def _unlisted(device: Device) -> Outcome:
+def _unlisted(device: Device, audited: Audited) -> Outcome:
     evidence = (fact(_DEVICES, enabledRoutes=list(device.approved)),)
-    return Outcome(of_device(device), "fail", "it is an exit node, and not listed as one", evidence=evidence)
+    fix = revoke_exit_node(audited.fleet, device, insist=True).steps
+    message = "it is an exit node, and not listed as one"
+    return Outcome(of_device(device), "fail", message, evidence=evidence, fix=fix)
 
 
 def _ssh(audited: Audited) -> Iterator[Outcome]:

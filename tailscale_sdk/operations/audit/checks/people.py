@@ -53,7 +53,11 @@ def _person(user: Json, audited: Audited) -> Iterator[Outcome]:
     subject, status = _subject(user), text_of(user, "status")
     found = []
     if status in _WAITING:
-        fix = (call("approveUser", user_id=subject.id),) if status == "needs-approval" else ()
+        fix = (
+            (call("approveUser", f"{subject.name} is let into the tailnet", user_id=subject.id),)
+            if status == "needs-approval"
+            else ()
+        )
         evidence = (fact(_SOURCE, status=status),)
         found.append(Outcome(subject, "fail", _WAITING[status], aspect=status, evidence=evidence, fix=fix))
     seen = moment_of(user, "lastSeen")
