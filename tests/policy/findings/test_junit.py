@@ -42,7 +42,11 @@ CHILDREN = {
 
 def suite_of(*findings: Finding, **options: object) -> ET.Element:
     """Return the test suite, its structure checked."""
-    text = to_junit(findings, suite="policy", **options)  # type: ignore[arg-type]
+    return checked(to_junit(findings, suite="policy", **options))  # type: ignore[arg-type]
+
+
+def checked(text: str) -> ET.Element:
+    """Return the test suite of a file, its structure checked."""
     assert text.startswith('<?xml version="1.0" encoding="UTF-8"?>\n')
     top = ET.fromstring(text.encode("utf-8"))  # noqa: S314  # our own output
     for element in top.iter():

@@ -66,6 +66,7 @@ RESULT = closed(
     message=MESSAGE,
     locations=listed(LOCATION),
     partialFingerprints={"type": "object", "additionalProperties": TEXT},
+    baselineState={"enum": ["new", "unchanged", "updated", "absent"]},
     suppressions=listed(
         closed(
             "kind",
@@ -99,7 +100,11 @@ VALIDATOR = Draft7Validator(LOG)
 
 def run_of(*findings: Finding, **options: Any) -> dict[str, Any]:
     """Return the run, checked against the schema and against what the schema cannot say."""
-    log = to_sarif(findings, tool_version="1.2.3", **options)
+    return checked(to_sarif(findings, tool_version="1.2.3", **options))
+
+
+def checked(log: dict[str, Any]) -> dict[str, Any]:
+    """Return the run of a log, checked as ``run_of`` says."""
     problems = [problem.message for problem in VALIDATOR.iter_errors(json.loads(json.dumps(log)))]
     assert problems == []
     run: dict[str, Any] = log["runs"][0]
