@@ -38,9 +38,7 @@ def to_html(document: Mapping[str, Any]) -> str:
         fix = finding.get("fix")
         shown["fix"] = json.dumps(fix, indent=2) if fix else None
     tailnet = data.get("tailnet")
-    return inline_page(
-        __package__, _SCRIPTS, title=f"Audit of {tailnet}" if tailnet else "Audit", data=data
-    )
+    return inline_page(__package__, _SCRIPTS, title=f"Audit of {tailnet}" if tailnet else "Audit", data=data)
 
 
 def _without_fix(finding: Mapping[str, Any]) -> dict[str, Any]:
