@@ -142,7 +142,7 @@ def _usual_findings() -> list[Json]:
     return [
         finding("KEY-01", "critical", "alpha", evidence=evidence, fix=fix, location=place, state="new"),
         finding("KEY-01", "critical", "beta"),
-        finding("KEY-02", "high", "alpha"),
+        finding("KEY-02", "high", "beta"),
         finding("KEY-02", "high", "gamma", "waived", waiver=waiver),
         finding("LOG-01", "high", "delta", "unknown"),
         finding("MAN-01", "medium", "epsilon", "manual"),
@@ -217,7 +217,7 @@ def check_tabs(page: Page, path: Path) -> None:
     resources = page.read(
         "[...document.querySelectorAll('#view-resource .fold > summary bdi')].map((each) => each.textContent)"
     )
-    expect("tabs", "resources, the worst first", ["alpha", "beta", "epsilon"], resources)
+    expect("tabs", "resources, the worst first", ["beta", "alpha", "epsilon"], resources)
     page.press("ArrowRight")
     expect("tabs", "the tab with the focus", "tab-family", page.read("document.activeElement.id"))
     expect("tabs", "every check, passed ones too", 6, count_of(page, "#view-family .check"))
@@ -327,6 +327,11 @@ def check_narrow(page: Page, path: Path) -> None:
         page.read("dispatchEvent(new Event('beforeprint')), 0")
         wide = page.read("document.documentElement.scrollWidth > innerWidth")
         expect("narrow", f"the view by {view} is wider than the screen", False, wide)
+    click(page, "#tab-severity")
+    ends = (
+        "[...document.querySelectorAll('.message, .detail dd')].map((e) => e.getBoundingClientRect().right)"
+    )
+    expect("narrow", "texts that are cut", [], [end for end in page.read(ends) if end > NARROW_PIXELS])
 
 
 def check_empty(page: Page, path: Path) -> None:
