@@ -82,8 +82,9 @@ judges: $(STAMP) ## others judge the MCP server: conformance suite, Inspector, T
 redis: $(STAMP) ## the plan store against a real Redis
 	@$(BIN)/python scripts/check_redis.py
 
-page: $(STAMP) ## the page of a policy graph in a headless Chromium
+page: $(STAMP) ## the pages of a policy graph and of an audit in a headless Chromium
 	@$(BIN)/python scripts/check_page.py
+	@$(BIN)/python scripts/check_audit_page.py
 
 lock: $(STAMP) ## resolve requirements.lock again (needs uv)
 	scripts/lock.sh

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,9 @@ from tailscale_sdk.policy.tailnet import read_tailnet
 from tailscale_sdk.snapshot import TailnetSnapshot
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from scripts.chromium import BrowserError, Page, find_chromium, running
+from scripts.chromium import Page
+from scripts.page_checks import HOSTILE, OPEN_SECONDS, expect, run_page_checks
 
-HOSTILE = "</script><script>window.broken=1</script><img src=http://192.0.2.1/x onerror=window.broken=1>"
-OPEN_SECONDS = 5.0
 LARGE_NODES, LARGE_EDGES = 10_000, 30_000
 
 _OLD: dict[str, Any] = {
@@ -39,50 +37,10 @@ _NEW: dict[str, Any] = {
 }
 
 
-class Wrong(Exception):
-    """Say what the page does that it should not."""
-
-
 def main() -> int:
     """Return 0 when the page does what it promises, or with a loud line when there is no Chromium."""
-    chromium = find_chromium()
-    if chromium is None:
-        print(
-            "SKIPPED LOUDLY: chromium is not installed and could not be; the page of a graph was not checked"
-        )
-        return 0
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix="page-") as folder,
-            running(chromium, Path(folder) / "profile") as browser,
-        ):
-            for name, check in (("change", check_change), ("hostile", check_hostile), ("large", check_large)):
-                page = Page(browser)
-                check(page, Path(folder) / f"{name}.html")
-                expect(
-                    name,
-                    "console and errors",
-                    [],
-                    page.events("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"),
-                )
-                requests = [event["request"]["url"] for event in page.events("Network.requestWillBeSent")]
-                expect(
-                    name,
-                    "requests beside the page",
-                    [],
-                    [url for url in requests if not url.startswith(("file:", "data:"))],
-                )
-                print(f"page of a {name} graph: ok")
-    except (BrowserError, Wrong) as problem:
-        print(f"page of a graph: {problem}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def expect(name: str, what: str, wanted: object, found: object) -> None:
-    """Compare one thing the page shows."""
-    if wanted != found:
-        raise Wrong(f"{name}: {what} should be {wanted!r} and is {found!r}")
+    checks = {"change": check_change, "hostile": check_hostile, "large": check_large}
+    return run_page_checks("a graph", checks)
 
 
 def change_graph() -> Graph:

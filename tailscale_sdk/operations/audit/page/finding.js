@@ -109,13 +109,23 @@ function evidenceOf(facts) {
 }
 
 function factRows({ source, ...values }) {
-  const told = Object.entries(values);
+  const told = flattened(values);
   const first = element("th", { scope: "rowgroup", rowspan: Math.max(told.length, 1) }, isolated(String(source ?? "")));
   const rows = told.map(([word, value]) =>
     element("tr", {}, element("td", {}, isolated(word)), element("td", {}, isolated(valueWords(value)))));
   if (!rows.length) rows.push(element("tr", {}, element("td", { colspan: 2 })));
   rows[0].prepend(first);
   return element("tbody", {}, ...rows);
+}
+
+// Members of members get a row each: "capabilities.devices.create" reads better than brackets.
+function flattened(values, before = "") {
+  return Object.entries(values).flatMap(([word, value]) =>
+    isFolder(value) ? flattened(value, `${before}${word}.`) : [[before + word, value]]);
+}
+
+function isFolder(value) {
+  return value !== null && typeof value === "object" && !Array.isArray(value) && Object.keys(value).length > 0;
 }
 
 function valueWords(value) {

@@ -15,7 +15,7 @@ function verdictWords({ severities, outcomes, checks, coverage }) {
   const count = (name) => severities[name] ?? 0;
   const urgent = ["critical", "high"].filter(count).map((name) => `${grouped(count(name))} ${name}`);
   const smaller = ["medium", "low", "info"].reduce((sum, name) => sum + count(name), 0);
-  if (urgent.length) return `${listed(urgent)} to act on first.`;
+  if (urgent.length) return `${listed(urgent)} ${count("critical") + count("high") === 1 ? "finding" : "findings"} to act on first.`;
   if (smaller) return `Nothing critical or high. ${numbered(smaller, "smaller finding")}.`;
   if (!checks.length) return "No check has run.";
   const open = (outcomes.unknown ?? 0) + (outcomes.error ?? 0) + coverage.length;
@@ -61,11 +61,15 @@ function barOf(names, counts) {
 function fillCoverage(section, { coverage, checks, outcomes }) {
   const blind = checks.filter((check) => check.missing.length > 0), unknown = outcomes.unknown ?? 0, broken = outcomes.error ?? 0;
   const words = [];
-  if (blind.length) words.push(`${grouped(blind.length)} of ${numbered(checks.length, "check")} could not look at all they need`);
-  if (unknown) words.push(`${numbered(unknown, "result")} unknown`);
-  if (broken) words.push(`${numbered(broken, "check")} broke`);
-  section.append(element("p", {}, words.length ? `${listed(words)}.` : "Every check could look at all it needs."));
+  if (blind.length) words.push(`${grouped(blind.length)} of ${numbered(checks.length, "check")} could not look at all they need.`);
+  if (unknown) words.push(`${numbered(unknown, "result")} ${unknown === 1 ? "is" : "are"} unknown.`);
+  if (broken) words.push(`${numbered(broken, "check")} broke.`);
+  section.append(element("p", {}, words.join(" ") || nothingBlind(checks)));
   if (coverage.length) section.append(element("p", {}, "Not read:"), coverageList(coverage, blind));
+}
+
+function nothingBlind(checks) {
+  return checks.length ? "Every check could look at all it needs." : "No check has run.";
 }
 
 function coverageList(coverage, blind) {

@@ -5,6 +5,7 @@ const VIEWS = { severity: fillSeverity, resource: fillResource, family: fillFami
 const FILTERS_OF = { severity: ["status", "severity", "state"], resource: ["status", "severity", "state"],
   family: ["status", "severity", "state"], trend: [], resolved: ["severity"] };
 
+const narrow = matchMedia("(max-width: 40rem)");
 const report = readReport(JSON.parse(byId("audit").textContent));
 const state = { chosen: firstChoice(), view: "severity", part: null, stale: new Set(), printed: [] };
 
@@ -12,6 +13,7 @@ const state = { chosen: firstChoice(), view: "severity", part: null, stale: new 
 function refresh() {
   state.part = { trend: report.trend, ...selectFrom(report, state.chosen) };
   state.stale = new Set(Object.keys(VIEWS));
+  for (const box of boxes()) box.parentElement.querySelector("output").value = grouped(state.part.counts[box.dataset.kind].get(box.value) ?? 0);
   show(state.view);
 }
 
@@ -23,6 +25,7 @@ function show(view) {
     byId(`tab-${each}`).tabIndex = each === view ? 0 : -1;
   }
   byId("filters").hidden = view === "trend";
+  byId("filters").dataset.view = view;
   for (const each of Object.keys(CHOICES)) {
     byId(`choose-${each}`).hidden = !FILTERS_OF[view].includes(each) || (each === "state" && !report.comparable);
   }
@@ -49,21 +52,22 @@ function emptyWords(view) {
   return view === "family" ? "No check has run." : "There are no findings.";
 }
 
-function addBoxes(kind, countsOf) {
+function addBoxes(kind) {
   for (const [value, word] of Object.entries(CHOICES[kind])) {
     const box = element("input", { type: "checkbox", value, "data-kind": kind });
     const icon = kind === "severity" ? severityIcon(value) : "";
     if (icon) icon.setAttribute("aria-hidden", "true");
-    byId(`choose-${kind}`).append(element("label", {}, box, icon, element("span", {}, word),
-      element("span", { class: "quiet" }, grouped(countsOf.get(value)?.length ?? 0))));
+    byId(`choose-${kind}`).append(element("label", {}, box, icon, element("span", {}, word), element("output", { class: "quiet" })));
   }
+}
+
+function boxes() {
+  return byId("filters").querySelectorAll("input[data-kind]");
 }
 
 // Makes the boxes and the tiles say what is chosen.
 function showChoice() {
-  for (const box of byId("filters").querySelectorAll("input[data-kind]")) {
-    box.checked = state.chosen[box.dataset.kind].has(box.value);
-  }
+  for (const box of boxes()) box.checked = state.chosen[box.dataset.kind].has(box.value);
   byId("search").value = state.chosen.query;
   for (const tile of byId("tiles").children) {
     tile.setAttribute("aria-pressed", String(state.chosen.severity.size === 1 && state.chosen.severity.has(tile.dataset.severity)));
@@ -105,7 +109,13 @@ function closeAfterPrint() {
   byId("print-note").hidden = true;
 }
 
+// Where there is room the filters are always open: their heading is not seen there.
+function foldChoices({ matches }) {
+  byId("choices").open = !matches;
+}
+
 function listen() {
+  narrow.addEventListener("change", foldChoices);
   byId("search").addEventListener("input", (event) => { state.chosen.query = event.target.value; refresh(); });
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("filters").addEventListener("change", ({ target }) => {
@@ -123,9 +133,9 @@ function listen() {
   });
 }
 
-for (const kind of Object.keys(CHOICES)) addBoxes(kind, gathered(report.findings, (finding) => finding[kind]));
+Object.keys(CHOICES).forEach(addBoxes);
 fillHeading(report, chooseSeverity);
 byId("tab-resolved").hidden = report.resolved.length === 0;
-byId("choices").open = !matchMedia("(max-width: 40rem)").matches;
+foldChoices(narrow);
 listen();
 showChoice();

@@ -19,15 +19,30 @@ function selectFrom(report, chosen) {
   const found = matcher(chosen.query);
   const everyState = chosen.state.size === Object.keys(STATES).length;
   const inState = ({ state }) => chosen.state.has(state) || (everyState && !state);
-  const findings = report.findings.filter((finding) =>
-    chosen.status.has(finding.status) && chosen.severity.has(finding.severity) && inState(finding) && found(finding.text));
+  const tests = { status: ({ status }) => chosen.status.has(status), severity: ({ severity }) => chosen.severity.has(severity), state: inState };
+  const [findings, counts] = sifted(report.findings.filter((finding) => found(finding.text)), tests);
   const withFindings = new Set(findings.map((finding) => finding.check));
   return {
     findings,
+    counts,
     checks: report.checks.filter((check) =>
       withFindings.has(check.check) || (chosen.severity.has(check.severity) && found(check.text))),
     resolved: report.resolved.filter((gone) => chosen.severity.has(gone.severity) && found(gone.text)),
   };
+}
+
+// What passes every test, and beside each box how many there would be of it: those the other tests let through.
+function sifted(findings, tests) {
+  const kinds = Object.keys(tests), passing = [];
+  const counts = Object.fromEntries(kinds.map((kind) => [kind, new Map()]));
+  for (const finding of findings) {
+    const failed = kinds.filter((kind) => !tests[kind](finding));
+    if (!failed.length) passing.push(finding);
+    for (const kind of failed.length ? failed : kinds) {
+      if (failed.length < 2) counts[kind].set(finding[kind], (counts[kind].get(finding[kind]) ?? 0) + 1);
+    }
+  }
+  return [passing, counts];
 }
 
 // How many there are of each severity, the worst first: what failed before what is only not known.

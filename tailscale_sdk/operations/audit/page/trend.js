@@ -9,17 +9,22 @@ function fillTrend(panel, { trend }) {
     panel.append(element("p", { class: "empty" }, words));
     return;
   }
-  const charts = Object.keys(SEVERITIES).map((severity) => chartOf(severity, trend));
+  const every = trend.map((run) => Object.keys(SEVERITIES).reduce((sum, severity) => sum + countIn(run, severity), 0));
+  const charts = Object.keys(SEVERITIES).map((severity) =>
+    chartOf(SEVERITIES[severity], trend.map((run) => countIn(run, severity)), trend, severity));
   panel.append(element("h2", {}, "Failed findings, run by run ", countOf(trend.length, "run")),
-    element("div", { class: "charts" }, ...charts), ...trendTable(trend));
+    element("div", { class: "charts" }, chartOf("All", every, trend), ...charts), ...trendTable(trend));
 }
 
-function chartOf(severity, trend) {
-  const counts = trend.map((run) => run.by_severity?.[severity] ?? 0);
+function countIn(run, severity) {
+  return run.by_severity?.[severity] ?? 0;
+}
+
+function chartOf(word, counts, trend, severity = null) {
   const now = counts.at(-1), before = counts.at(-2);
-  const sentence = `${SEVERITIES[severity]}: ${grouped(counts[0])} in the first run, ${grouped(now)} in this one, ${grouped(Math.max(...counts))} at most.`;
-  return element("figure", { class: `severity-${severity}` },
-    element("figcaption", {}, severityIcon(severity), ` ${SEVERITIES[severity]} `, element("strong", {}, grouped(now)), " ",
+  const sentence = `${word}: ${grouped(counts[0])} in the first run, ${grouped(now)} in this one, ${grouped(Math.max(...counts))} at most.`;
+  return element("figure", { class: severity ? `severity-${severity}` : "every" },
+    element("figcaption", {}, severity ? severityIcon(severity) : "", ` ${word} `, element("strong", {}, grouped(now)), " ",
       element("span", { class: "quiet" }, changeWords(now - before))),
     curve(counts, trend, sentence));
 }
@@ -52,7 +57,8 @@ function placesOf(trend) {
 function niceMost(most) {
   if (most <= 4) return 4;
   const scale = 10 ** Math.floor(Math.log10(most));
-  return [1, 2, 4, 5, 10].map((step) => step * scale).find((value) => value >= most);
+  const levels = [10, 12, 16, 20, 24, 30, 40, 50, 60, 80, 100].map((step) => step * scale / 10);
+  return levels.find((level) => level >= most && level % 2 === 0);
 }
 
 function axes(most, trend) {
@@ -78,7 +84,7 @@ function dots(points, counts, trend) {
 function trendTable(trend) {
   const words = ["Run", ...Object.values(SEVERITIES)].map((word) => element("th", { scope: "col" }, word));
   const row = (run) => element("tr", { tabindex: "-1" }, element("th", { scope: "row" }, moment(run.at)),
-    ...Object.keys(SEVERITIES).map((severity) => element("td", {}, grouped(run.by_severity?.[severity] ?? 0))));
+    ...Object.keys(SEVERITIES).map((severity) => element("td", {}, grouped(countIn(run, severity)))));
   const body = element("tbody");
   const [, more] = paged(body, [...trend].reverse(), row, RUNS_AT_ONCE);
   const table = element("table", { class: "runs" },

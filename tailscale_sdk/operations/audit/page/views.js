@@ -65,7 +65,7 @@ function fillFamily(panel, { checks, findings }) {
     const members = families.get(family), failing = members.filter((check) => verdictOf(check) === "fail").length;
     return element("section", { class: "group" },
       element("h2", {}, `${FAMILIES.get(family) ?? family} `, element("span", { class: "quiet code" }, family), " ",
-        countOf(members.length, "check"), failing ? element("span", { class: "quiet count" }, `, ${grouped(failing)} with failures`) : ""),
+        element("span", { class: "quiet count" }, numbered(members.length, "check") + (failing ? `, ${grouped(failing)} with failures` : ""))),
       ...members.map((check) => checkRow(check, shown.get(check.check) ?? [])));
   }));
 }
