@@ -33,7 +33,8 @@ class Found:
     budget: float
 
 
-def _records(count: int) -> list[dict[str, Any]]:
+def records(count: int) -> list[dict[str, Any]]:
+    """Return devices as the API describes them."""
     return [
         {
             "nodeId": f"n{number:06}CNTRL",
@@ -73,7 +74,7 @@ def measure_reads() -> dict[str, float]:
     from tailscale_sdk.operations.reporting import FORMATS, export_devices
     from tailscale_sdk.snapshot import TailnetSnapshot
 
-    body = json.dumps({"devices": _records(DEVICES)}).encode()
+    body = json.dumps({"devices": records(DEVICES)}).encode()
     base = _timed(lambda: json.loads(body))
     fleet = read_fleet(TailnetSnapshot.from_dict(json.loads(body)))
     query = "tag:t7 os:linux seen:>30d version:<1.84 -name:host-9*"
