@@ -95,6 +95,15 @@ class Audited:
     attestations: tuple[Attestation, ...] = ()
     today: date = field(default=Factory(lambda made: made.now.date(), takes_self=True))
 
+    _plain: dict[tuple[str, Status], Outcome] = field(factory=dict, init=False, eq=False, repr=False)
+
+    def plain(self, device: Device, status: Status) -> Outcome:
+        """Return a word on a device that needs no message; of most devices every check says the same one."""
+        key = device.id, status
+        if key not in self._plain:
+            self._plain[key] = Outcome(of_device(device), status)
+        return self._plain[key]
+
     @property
     def devices(self) -> Sequence[Device]:
         """Return every device."""

@@ -153,15 +153,17 @@ def _settled(ran: Iterable[CheckRun], waived: Waived, audited: Audited) -> Audit
     causes: dict[str, tuple[Check, Outcome]] = {}
     waivers: dict[str, Waiver] = {}
     for each in ran:
-        outcomes = tuple(waived.settle(each.check, outcome) for outcome in each.outcomes)
-        checks.append(evolve(each, outcomes=outcomes))
-        for outcome in outcomes:
+        outcomes = waived.settled(each.check, each.outcomes)
+        settled = each if outcomes is each.outcomes else evolve(each, outcomes=outcomes)
+        checks.append(settled)
+        for outcome in settled.outcomes:
             if outcome.status in SHOWN:
                 finding = _finding(each.check, outcome)
+                fingerprint = finding.fingerprint
                 findings.append(finding)
-                causes[finding.fingerprint] = (each.check, outcome)
+                causes[fingerprint] = (each.check, outcome)
                 if outcome.status == "waived":
-                    waivers[finding.fingerprint] = waived.of(each.check, outcome)
+                    waivers[fingerprint] = waived.of(each.check, outcome)
     return AuditRun(tuple(checks), tuple(sort_findings(findings)), causes, waivers, audited)
 
 

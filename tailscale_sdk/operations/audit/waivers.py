@@ -110,10 +110,16 @@ class Waived:
         """Return the waiver of an outcome that has one."""
         return self.by_outcome[check.id, outcome.subject, outcome.aspect]
 
-    def settle(self, check: Check, outcome: Outcome) -> Outcome:
-        """Return an outcome as it counts: a failure that is waived is one no more."""
-        is_waived = (check.id, outcome.subject, outcome.aspect) in self.by_outcome
-        return evolve(outcome, status="waived") if is_waived and outcome.status == "fail" else outcome
+    def settled(self, check: Check, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+        """Return outcomes as they count: a failure that is waived is one no more."""
+        if not any(name == check.id for name, _, _ in self.by_outcome):
+            return outcomes
+        return tuple(
+            evolve(outcome, status="waived")
+            if outcome.status == "fail" and (check.id, outcome.subject, outcome.aspect) in self.by_outcome
+            else outcome
+            for outcome in outcomes
+        )
 
 
 def apply_waivers(

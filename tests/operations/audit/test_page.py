@@ -159,7 +159,7 @@ def test_the_same_report_gives_the_same_bytes() -> None:
         "keys": [key(id="k1", capabilities=auth(reusable=True, ephemeral=False))],
     }
     fleet = read_fleet(TailnetSnapshot.from_dict(content))
-    document = run_checks(fleet, CHECKS.values(), options=AuditOptions(), now=NOW).to_dict()
+    document = run_checks(fleet, CHECKS.values(), now=NOW).to_dict()
     before = json.dumps(document)
     page = to_html(document)
     assert page == to_html(json.loads(before))

@@ -23,14 +23,6 @@ _WINDOWS_CLIENT: Final = re.compile(r"(?:desktop|laptop)-", re.IGNORECASE)
 Judge = Callable[[Device, Audited], Outcome]
 
 
-def _skip(device: Device) -> Outcome:
-    return Outcome(of_device(device), "not_applicable")
-
-
-def _pass(device: Device) -> Outcome:
-    return Outcome(of_device(device), "pass")
-
-
 def _unknown(device: Device, message: str) -> Outcome:
     return Outcome(of_device(device), "unknown", message)
 
@@ -45,18 +37,18 @@ def _own(judge: Judge) -> Callable[[Audited], Iterator[Outcome]]:
 
     def evaluate(audited: Audited) -> Iterator[Outcome]:
         for device in audited.devices:
-            yield _skip(device) if device.is_external else judge(device, audited)
+            yield audited.plain(device, "not_applicable") if device.is_external else judge(device, audited)
 
     return evaluate
 
 
 def _never_expires(device: Device, audited: Audited) -> Outcome:
     if device.tags:
-        return _skip(device)
+        return audited.plain(device, "not_applicable")
     if flag_of(device.fields, "keyExpiryDisabled") is None:
         return _unknown(device, "the API does not say whether its key expires")
     if not device.is_key_expiry_disabled:
-        return _pass(device)
+        return audited.plain(device, "pass")
     found = _fail(
         device, f"the key of {device.user or 'its user'} never expires here", "keyExpiryDisabled", "user"
     )
@@ -65,11 +57,11 @@ def _never_expires(device: Device, audited: Audited) -> Outcome:
 
 def _tagged_never_expires(device: Device, audited: Audited) -> Outcome:
     if not device.tags:
-        return _skip(device)
+        return audited.plain(device, "not_applicable")
     if flag_of(device.fields, "keyExpiryDisabled") is None:
         return _unknown(device, "the API does not say whether its key expires")
     if not device.is_key_expiry_disabled or audited.options.never_expiring_tags & set(device.tags):
-        return _pass(device)
+        return audited.plain(device, "pass")
     found = _fail(device, "its key never expires, and none of its tags may", "keyExpiryDisabled", "tags")
     return evolve(found, fix=_expiry_on(device, audited))
 
@@ -90,10 +82,12 @@ def _version(device: Device, audited: Audited) -> Outcome:
         behind = _minors_behind(version.numbers, latest.numbers)
         if behind > options.minors_behind:
             return _fail(device, f"{version.raw} is {behind} versions behind {latest.raw}", *fields)
-        return _pass(device)
+        return audited.plain(device, "pass")
     if update is None:
         return _unknown(device, "nothing tells whether its client is old: give the latest version")
-    return _fail(device, "there is a newer client for it", *fields) if update else _pass(device)
+    return (
+        _fail(device, "there is a newer client for it", *fields) if update else audited.plain(device, "pass")
+    )
 
 
 def _minors_behind(have: tuple[int, int, int], latest: tuple[int, int, int]) -> int:
@@ -104,15 +98,19 @@ def _minors_behind(have: tuple[int, int, int], latest: tuple[int, int, int]) -> 
 def _silent(audited: Audited) -> Iterator[Outcome]:
     rules = LifecycleRules(usual=Thresholds.around({"stale": audited.options.stale_days}))
     for device in audited.devices:
-        yield _skip(device) if device.is_external else _stale(stage_of(device, rules, now=audited.now))
+        yield (
+            audited.plain(device, "not_applicable")
+            if device.is_external
+            else _stale(stage_of(device, rules, now=audited.now), audited)
+        )
 
 
-def _stale(staged: Staged) -> Outcome:
+def _stale(staged: Staged, audited: Audited) -> Outcome:
     device = staged.device
     if staged.stage == "unknown":
         return _unknown(device, "the API does not say when it was there")
     if staged.stage in {"active", "quiet"}:
-        return _pass(device)
+        return audited.plain(device, "pass")
     return _fail(device, f"nothing was heard of it for {staged.silent_days:.0f} days", "lastSeen", "created")
 
 
@@ -120,7 +118,7 @@ def _waiting(device: Device, audited: Audited) -> Outcome:
     if device.is_authorized is None:
         return _unknown(device, "the API does not say whether it is approved")
     if device.is_authorized:
-        return _pass(device)
+        return audited.plain(device, "pass")
     found = _fail(device, "somebody has to say whether it may come in", "authorized", "user", "created")
     risk = f"{device.label} is let into the tailnet"
     return evolve(found, fix=(step_for(device, "authorizeDevice", authorized=True, risks=(risk,)),))
@@ -128,16 +126,20 @@ def _waiting(device: Device, audited: Audited) -> Outcome:
 
 def _untagged_server(device: Device, audited: Audited) -> Outcome:
     if device.tags:
-        return _pass(device)
+        return audited.plain(device, "pass")
     if device.os.lower() != "linux":
-        return _unknown(device, "the API does not say what it runs") if not device.os else _skip(device)
+        return (
+            _unknown(device, "the API does not say what it runs")
+            if not device.os
+            else audited.plain(device, "not_applicable")
+        )
     serves = {
         "it routes": bool(device.advertised_subnets or device.offers_exit),
         "it takes SSH": device.fields.get("sshEnabled") is True,
     }
     does = [what for what, holds in serves.items() if holds]
     if not does:
-        return _pass(device)
+        return audited.plain(device, "pass")
     message = f"{' and '.join(does)}, and it stops when {device.user or 'its user'} leaves"
     return _fail(device, message, "os", "advertisedRoutes", "sshEnabled", "user")
 
@@ -145,12 +147,12 @@ def _untagged_server(device: Device, audited: Audited) -> Outcome:
 def _tagged_workstation(device: Device, audited: Audited) -> Outcome:
     system = device.os.lower()
     if not device.tags:
-        return _skip(device)
+        return audited.plain(device, "not_applicable")
     if not system:
         return _unknown(device, "the API does not say what it runs")
     is_personal = system in _PERSONAL or (system == "windows" and _WINDOWS_CLIENT.match(device.hostname))
     if not is_personal:
-        return _pass(device)
+        return audited.plain(device, "pass")
     return _fail(
         device,
         "a person's machine with a tag: nobody is asked to sign in on it",
@@ -164,7 +166,7 @@ def _tagged_workstation(device: Device, audited: Audited) -> Outcome:
 def _cloned(device: Device, audited: Audited) -> Outcome:
     # The API leaves the field out where it does not hold, so there is no way not to know.
     if device.fields.get("multipleConnections") is not True:
-        return _pass(device)
+        return audited.plain(device, "pass")
     risk = f"{device.label} and its twin are offline until somebody signs in on each"
     fix = (step_for(device, "expireDeviceKey", risks=(risk,)),)
     message = "two machines use its key at the same time"
@@ -179,7 +181,7 @@ def _locked(audited: Audited) -> Iterator[Outcome]:
         if error:
             yield _fail(device, "tailnet lock does not take its key", "tailnetLockError", "tailnetLockKey")
         else:
-            yield _pass(device)
+            yield audited.plain(device, "pass")
     whole = Subject("tailnet", "tailnet-lock")
     yield Outcome(
         whole, "unknown", "whether tailnet lock is on is known to nodes only: `tailscale lock status`"
@@ -191,7 +193,7 @@ def _shared(audited: Audited) -> Iterator[Outcome]:
         if device.is_external:
             yield _fail(device, "it is a machine of another tailnet", "isExternal", "user")
         else:
-            yield _pass(device)
+            yield audited.plain(device, "pass")
     missing = audited.why_missing("device_invites")
     if missing is not None:
         yield Outcome(Subject("tailnet", "device_invites"), "unknown", f"invites cannot be judged: {missing}")
@@ -220,19 +222,19 @@ def _names(audited: Audited) -> Iterator[Outcome]:
     for device in audited.devices:
         found = [word for word in words if word in device.label.lower()]
         if not https or device.is_external:
-            yield _skip(device)
+            yield audited.plain(device, "not_applicable")
         elif found:
             yield _fail(
                 device, f"its name becomes public with a certificate, and says {', '.join(found)}", "name"
             )
         else:
-            yield _pass(device)
+            yield audited.plain(device, "pass")
 
 
 def _posture(audited: Audited) -> Iterator[Outcome]:
     for device in audited.devices:
         if device.is_external:
-            yield _skip(device)
+            yield audited.plain(device, "not_applicable")
             continue
         if mapping_of(device.fields, "postureIdentity").get("disabled") is True:
             yield evolve(
@@ -258,7 +260,7 @@ def _attributes(device: Device, audited: Audited) -> Iterator[Outcome]:
     if untold:
         yield _unknown(device, f"it does not tell {', '.join(untold)}")
     elif not wrong:
-        yield _pass(device)
+        yield audited.plain(device, "pass")
 
 
 _check = partial(Check, inputs=(), controls=("CC6.1", "CC6.3", "CC7.1"))

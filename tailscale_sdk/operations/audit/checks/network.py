@@ -138,9 +138,9 @@ def _differ(audited: Audited, route: Route, outer: str) -> bool:
 def _exit_nodes(audited: Audited) -> Iterator[Outcome]:
     for device in audited.devices:
         if device.exit_state in {"no", "pending"} or device.is_external:
-            yield Outcome(of_device(device), "not_applicable")
+            yield audited.plain(device, "not_applicable")
         elif audited.options.exit_nodes & {device.id, *device.tags}:
-            yield Outcome(of_device(device), "pass")
+            yield audited.plain(device, "pass")
         else:
             yield _unlisted(device, audited)
     judged = audited.policy
@@ -177,11 +177,11 @@ def _ssh(audited: Audited) -> Iterator[Outcome]:
     for device in audited.devices:
         enabled = flag_of(device.fields, "sshEnabled")
         if device.is_external:
-            yield Outcome(of_device(device), "not_applicable")
+            yield audited.plain(device, "not_applicable")
         elif enabled is None:
             yield Outcome(of_device(device), "unknown", "the API does not say whether it takes SSH")
         elif not enabled or (allowed & set(device.tags) if allowed else device.tags):
-            yield Outcome(of_device(device), "pass")
+            yield audited.plain(device, "pass")
         else:
             evidence = (fact(_DEVICES, sshEnabled=True, tags=list(device.tags), os=device.os),)
             message = (
