@@ -12,6 +12,8 @@ from tailscale_sdk.operations.fleet.versions import Version, read_version
 _BASELINE = {"node:tsAutoUpdate": True, "node:tsStateEncrypted": True}
 _SENSITIVE = ("password", "payroll", "salary", "secret", "acquisition", "merger", "layoff")
 
+_SSH_SYSTEMS = frozenset({"linux", "macos", "freebsd", "openbsd"})
+
 
 def _version(text: str | Version | None) -> Version | None:
     return read_version(text) if isinstance(text, str) else text
@@ -41,6 +43,9 @@ class AuditOptions:
         invite_days: days after which an invite that nobody took is a finding.
         secret_days: oldest a webhook's secret may be.
         sensitive_words: words that must not become public in a certificate's name.
+        production_tags: tags of production; those with a word prod or production in their name when left out.
+        ssh_systems: operating systems, in lower case, that may take SSH.
+        stalled_days: days without a delivery after which a log stream has stalled.
     """
 
     never_expiring_tags: frozenset[str] = field(default=frozenset(), converter=frozenset)
@@ -62,3 +67,6 @@ class AuditOptions:
     invite_days: float = 14
     secret_days: float = 365
     sensitive_words: tuple[str, ...] = _SENSITIVE
+    production_tags: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    ssh_systems: frozenset[str] = field(default=_SSH_SYSTEMS, converter=frozenset)
+    stalled_days: float = 7

@@ -50,6 +50,7 @@ _SHARED: Json = {
 }
 _MEMBERS = {**_grant(src=["autogroup:member"]), "users": _SHARED["users"]}
 _POSTURE = {"postures": {"posture:good": ["node:os == 'linux'"]}}
+_PRODUCTION = {"production_tags": ["tag:web"]}
 _WITH_POSTURE = [{**_GOOD["grants"][0], "srcPosture": ["posture:good"]}]
 
 POLICIES = [
@@ -78,12 +79,12 @@ POLICIES = [
     Case("ACC-07", "pass", _policy()),
     Case("ACC-08", "fail", _policy(grants=[*_GOOD["grants"], *_GOOD["grants"]]), message="says what"),
     Case("ACC-08", "pass", _policy()),
-    Case("ACC-09", "fail", _policy(**_POSTURE), message="reaches tag:web"),
-    Case("ACC-09", "pass", _policy(**_POSTURE, grants=_WITH_POSTURE, tests=None)),
+    Case("ACC-09", "fail", _policy(**_POSTURE), message="reaches tag:web", options=_PRODUCTION),
+    Case("ACC-09", "pass", _policy(**_POSTURE, grants=_WITH_POSTURE, tests=None), options=_PRODUCTION),
     Case("ACC-10", "fail", {"settings": {"aclsExternallyManagedOn": False}}, "aclsExternallyManagedOn"),
     Case("ACC-10", "pass", {"settings": {"aclsExternallyManagedOn": True}}),
     Case("ACC-10", "unknown", {"settings": {}}, "aclsExternallyManagedOn"),
-    Case("ACC-11", "fail", _MEMBERS, message="1 people of other tailnets"),
+    Case("ACC-11", "fail", _MEMBERS, message="1 person of other tailnets"),
     Case("ACC-11", "pass", _SHARED),
     Case("SSH-01", "fail", _ssh(action="accept", checkPeriod=None), message="as root"),
     Case("SSH-01", "pass", _ssh()),
