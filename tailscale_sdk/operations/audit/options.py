@@ -12,6 +12,9 @@ from tailscale_sdk.operations.fleet.versions import Version, read_version
 _BASELINE = {"node:tsAutoUpdate": True, "node:tsStateEncrypted": True}
 _SENSITIVE = ("password", "payroll", "salary", "secret", "acquisition", "merger", "layoff")
 
+# CVE-2022-41924 and CVE-2022-41925: a web page may reach into older clients.
+# Source: https://tailscale.com/security-bulletins, TS-2022-004 and TS-2022-005.
+_FLOOR = read_version("1.32.3")
 _SSH_SYSTEMS = frozenset({"linux", "macos", "freebsd", "openbsd"})
 
 
@@ -27,7 +30,7 @@ class AuditOptions:
         never_expiring_tags: tags whose devices may have keys that never expire.
         exit_nodes: nodeIds and tags that may be exit nodes.
         ssh_tags: tags whose devices may take SSH; any tag when left out.
-        latest_version: newest stable client version; without it only the API's own word counts.
+        latest_version: newest stable client version; without it the newest the API calls current, and its own word.
         security_floor: oldest client version without a known hole.
         baseline: posture attributes a device has to have, with their values.
         minors_behind: how many stable minor versions a client may be behind.
@@ -52,7 +55,7 @@ class AuditOptions:
     exit_nodes: frozenset[str] = field(default=frozenset(), converter=frozenset)
     ssh_tags: frozenset[str] = field(default=frozenset(), converter=frozenset)
     latest_version: Version | None = field(default=None, converter=_version)
-    security_floor: Version | None = field(default=None, converter=_version)
+    security_floor: Version | None = field(default=_FLOOR, converter=_version)
     baseline: Mapping[str, Any] = field(factory=lambda: dict(_BASELINE))
     minors_behind: int = 3
     stale_days: float = 30
