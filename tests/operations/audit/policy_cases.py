@@ -31,7 +31,11 @@ _SSH: Json = {
 
 def _policy(**parts: Any) -> Json:
     content = {name: value for name, value in {**_GOOD, **parts}.items() if value is not None}
-    return {"devices": [_WEB, _BOB], "users": USERS, "policy": json.dumps(content)}
+    return {
+        "devices": [_WEB, _BOB, _DB] if "tag:prod" in content["tagOwners"] else [_WEB, _BOB],
+        "users": USERS,
+        "policy": json.dumps(content),
+    }
 
 
 def _grant(**fields: Any) -> Json:
@@ -43,6 +47,22 @@ def _ssh(**fields: Any) -> Json:
     return _policy(ssh=[rule], sshTests=[])
 
 
+def _deny(destination: str) -> Json:
+    return {"src": "carol@example.com", "deny": [destination]}
+
+
+def _group(name: str, *logins: str) -> Json:
+    grants = [*_GOOD["grants"], {**_GOOD["grants"][0], "src": [name]}]
+    return _policy(groups={name: [*logins]}, grants=grants)
+
+
+_OLD_TAG = {**_GOOD["tagOwners"], "tag:old": []}
+_DB = device("db", "", "tag:prod")
+_HOST = {"db": _DB["addresses"][0]}
+_PROD: Json = {
+    "tagOwners": {**_GOOD["tagOwners"], "tag:prod": ["autogroup:admin"]},
+    "grants": [*_GOOD["grants"], {**_GOOD["grants"][0], "dst": ["tag:prod"]}],
+}
 _BROKEN: Json = {"users": USERS, "policy": "{"}
 _SHARED: Json = {
     **_policy(),
@@ -74,8 +94,18 @@ POLICIES = [
     Case("ACC-05", "pass", _policy(autoApprovers={"routes": {"10.20.0.0/16": ["tag:web"]}})),
     Case("ACC-06", "fail", _policy(tests=None), "tests", "has no tests"),
     Case("ACC-06", "fail", _policy(tests=_GOOD["tests"][:1]), "tag:web", "kept from tag:web"),
+    Case("ACC-06", "fail", _policy(ssh=[_SSH]), "sshTests", "no sshTests"),
     Case("ACC-06", "pass", _policy()),
+    Case("ACC-06", "pass", _policy(grants=[], tests=None)),
+    # Production is closed by a test; what else is reached is nobody's secret.
+    Case("ACC-06", "pass", _policy(**_PROD, tests=[*_GOOD["tests"][:1], _deny("tag:prod:22")])),
+    Case("ACC-06", "pass", _policy(**_PROD, hosts=_HOST, tests=[_deny("db:22")])),
+    Case("ACC-06", "fail", _policy(**_PROD, tests=[_deny("tag:web:22")]), "tag:prod"),
     Case("ACC-07", "fail", _policy(groups={"group:old": ["bob@example.com"]}), "group:old"),
+    Case("ACC-07", "fail", _policy(tagOwners=_OLD_TAG), "tag:old"),
+    Case("ACC-07", "pass", {**_policy(tagOwners=_OLD_TAG), "keys": [{"id": "k1", "tags": ["tag:old"]}]}),
+    Case("ACC-07", "fail", _group("group:x", "eve@example.com"), "group:x", "no user of the tailnet"),
+    Case("ACC-07", "fail", _group("group:x"), "group:x", "no members"),
     Case("ACC-07", "pass", _policy()),
     Case("ACC-08", "fail", _policy(grants=[*_GOOD["grants"], *_GOOD["grants"]]), message="says what"),
     Case("ACC-08", "pass", _policy()),
