@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Final
 
@@ -11,6 +11,7 @@ from tailscale_sdk.operations.audit.checks.rules import POLICY, about, spelled_o
 from tailscale_sdk.operations.audit.judged_policy import JudgedPolicy
 from tailscale_sdk.operations.audit.model import Audited, Check, Json, Outcome, Subject, fact, of_device
 from tailscale_sdk.operations.fleet import Device
+from tailscale_sdk.operations.fleet.facts import EXIT_ROUTES
 from tailscale_sdk.operations.network.routes import Route, route_table
 from tailscale_sdk.operations.values import flag_of
 from tailscale_sdk.policy.access.ends import INTERNET
@@ -57,9 +58,11 @@ def _routes(audited: Audited) -> Iterator[Outcome]:
     ]
     for device in untold:
         yield Outcome(of_device(device), "unknown", "the API does not say which routes it offers")
-    for route in route_table(audited.fleet):
+    table = route_table(audited.fleet)
+    by_text = {str(route.network): route for route in table}
+    for route in table:
         if not any(each.device in untold for each in route.routers):
-            yield from _served(route)
+            yield from _served(route, by_text)
     for device in audited.devices:
         if not device.is_external and device.exit_state == "pending":
             evidence = (fact(_DEVICES, advertisedRoutes=list(device.advertised)),)
@@ -67,8 +70,10 @@ def _routes(audited: Audited) -> Iterator[Outcome]:
             yield Outcome(of_device(device), "fail", message, aspect="exit node", evidence=evidence)
 
 
-def _served(route: Route) -> Iterator[Outcome]:
+def _served(route: Route, table: Mapping[str, Route]) -> Iterator[Outcome]:
     message, waiting = _STATES.get(route.status), route.devices("pending")
+    if route.status == "single" and _is_taken_over(route, table):
+        message = None
     if message is not None:
         evidence = (_routers(route),)
         yield Outcome(_route(route), "fail", message, aspect=route.status, evidence=evidence)
@@ -78,6 +83,13 @@ def _served(route: Route) -> Iterator[Outcome]:
         yield Outcome(_route(route), "fail", message, aspect="pending", evidence=(_routers(route),))
     elif message is None:
         yield Outcome(_route(route), "pass")
+
+
+def _is_taken_over(route: Route, table: Mapping[str, Route]) -> bool:
+    """Tell whether the router says a part of a wider route again, which others serve when it stops."""
+    mine = route.devices("serving")[0]
+    around = (table[other].devices("serving") for other, how in route.overlaps if how == "inside")
+    return any(mine in serving and len(serving) > 1 for serving in around)
 
 
 def _route(route: Route) -> Subject:
@@ -91,7 +103,9 @@ def _routers(route: Route) -> Json:
 def _exit_nodes(audited: Audited) -> Iterator[Outcome]:
     judged = audited.policy
     for device in audited.devices:
-        if device.exit_state in {"no", "pending"} or device.is_external:
+        # Half of the two routes makes no exit node, but a subnet that is far too wide: that is another check.
+        whole = {*EXIT_ROUTES} <= {*device.advertised, *device.approved}
+        if device.exit_state in {"no", "pending"} or not whole or device.is_external:
             yield Outcome(of_device(device), "not_applicable")
         elif _listed(audited, device):
             yield Outcome(of_device(device), "pass")
