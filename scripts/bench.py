@@ -366,6 +366,14 @@ def fleets() -> list[Result]:
     return [Result(found.name, found.value, found.budget, slack=_slack(found.name)) for found in measure()]
 
 
+def audits() -> list[Result]:
+    """Measure every check of the audit over a large tailnet."""
+    sys.path.insert(0, str(ROOT))
+    from scripts.bench_audit import measure
+
+    return [Result(found.name, found.value, found.budget, slack=_slack(found.name)) for found in measure()]
+
+
 def _slack(name: str) -> float:
     return MACHINE_SLACK if any(unit in name for unit in ("seconds", "calls/s", "ms a call")) else 1.0
 
@@ -387,6 +395,7 @@ def main() -> int:
         surface,
         policies,
         fleets,
+        audits,
         server,
         *([log_volume] if options.long else []),
     ]

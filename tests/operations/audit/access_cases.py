@@ -64,6 +64,7 @@ def _no_ports(**fields: Any) -> Json:
     return policy({"src": ["*"], "dst": ["*"], "app": {"example.com/cap/x": [{}]}, **fields})
 
 
+_ROW = [device(f"row{'x' * number}") for number in range(6)]
 _POSTURE = {"srcPosture": ["posture:good"]}
 _HALVES = [{**_ALL, "src": ["autogroup:member"]}, {**_ALL, "src": ["autogroup:tagged"]}]
 _QUARTERS = [
@@ -123,6 +124,9 @@ SOURCES = [
     Case("ACC-02", "fail", grant(src=["100.64.0.0/10"]), message="100.64.0.0/10"),
     Case("ACC-02", "fail", grant(src=["autogroup:member", "autogroup:tagged"]), message="autogroup:tagged"),
     Case("ACC-02", "fail", grant(src=["autogroup:danger-all"]), message="every address there is"),
+    # Where every device of a tailnet that is no toy has its address in it, a range is as wide as the tailnet.
+    Case("ACC-02", "fail", {**grant(src=["100.64.0.0/16"]), "devices": _ROW}, message="100.64.0.0/16"),
+    Case("ACC-02", "pass", grant(src=["100.64.0.0/16"])),
     Case("ACC-02", "fail", policy({**_ALL, "via": ["tag:router"], "dst": ["10.0.0.0/24"]})),
     *(
         Case("ACC-02", "pass", each)

@@ -163,9 +163,7 @@ def _tagged_workstation(device: Device, audited: Audited) -> Outcome:
         return _skip(device)
     if not system:
         return _unknown(device, "the API does not say what it runs")
-    named = _words(device.hostname) | _words(device.label)
-    by_itself = system == "windows" and _WINDOWS_CLIENT.match(device.hostname)
-    if system not in _PERSONAL and not by_itself and not named & _PORTABLE:
+    if system not in _PERSONAL and not _is_named_so(device, system):
         return _pass(device)
     return _fail(
         device,
@@ -175,6 +173,12 @@ def _tagged_workstation(device: Device, audited: Audited) -> Outcome:
         "tags",
         "user",
     )
+
+
+def _is_named_so(device: Device, system: str) -> bool:
+    if system == "windows" and _WINDOWS_CLIENT.match(device.hostname):
+        return True
+    return bool(_PORTABLE & (_words(device.hostname) | _words(device.label)))
 
 
 def _cloned(device: Device, audited: Audited) -> Outcome:
@@ -205,8 +209,8 @@ def _locked(audited: Audited) -> Iterator[Outcome]:
 
 def _words(name: str) -> set[str]:
     """Return the words of a name, those in the plural without it too: secretary is not secret."""
-    words = _WORDS.findall(name.lower())
-    return {*words, *(word.removesuffix("s") for word in words)}
+    words = {*_WORDS.findall(name.lower())}
+    return words | {word[:-1] for word in words if word[-1] == "s"}
 
 
 def _shared(audited: Audited) -> Iterator[Outcome]:
@@ -234,15 +238,14 @@ def _shared(audited: Audited) -> Iterator[Outcome]:
 
 def _names(audited: Audited) -> Iterator[Outcome]:
     https = flag_of(audited.settings, "httpsEnabled")
-    words = [word.lower() for word in audited.options.sensitive_words]
+    words = {word.lower() for word in audited.options.sensitive_words}
     if https is None:
         yield Outcome(
             Subject("setting", "httpsEnabled"), "unknown", "the API does not say whether HTTPS is on"
         )
         return
     for device in audited.devices:
-        told = _words(device.label)
-        found = [word for word in words if _words(word) & told]
+        found = sorted(words & _words(device.label))
         if not https or device.is_external:
             yield _skip(device)
         elif found:
