@@ -48,7 +48,8 @@ class AuditOptions:
         sensitive_words: words that must not become public in a certificate's name.
         production_tags: tags of production; those with a word prod or production in their name when left out.
         ssh_systems: operating systems, in lower case, that may take SSH.
-        stalled_days: days without a delivery after which a log stream has stalled.
+        stalled_days: days without a delivery after which the network log has stalled; the configuration log may be
+            silent four times as long.
     """
 
     never_expiring_tags: frozenset[str] = field(default=frozenset(), converter=frozenset)

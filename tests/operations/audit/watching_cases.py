@@ -43,6 +43,8 @@ WATCHING = [
         "LOG-01", "fail", _streams(network={"status": {"lastError": "refused"}}), "network", "delivery failed"
     ),
     Case("LOG-01", "fail", _streams(network=_delivered(ago(days=8))), "network", "nothing for 8 days"),
+    Case("LOG-01", "fail", _streams(configuration=_delivered(ago(days=29))), "configuration", "for 29 days"),
+    Case("LOG-01", "pass", _streams(configuration=_delivered(ago(days=20)))),
     Case("LOG-01", "unknown", _streams(network=_delivered("")), "network", "when it delivered last"),
     Case("LOG-01", "pass", _streams(network=_delivered(ago(days=8))), options={"stalled_days": 9}),
     Case("LOG-01", "pass", _streams()),
