@@ -367,7 +367,7 @@ def fleets() -> list[Result]:
 
 
 def audits() -> list[Result]:
-    """Measure every check over a large tailnet."""
+    """Measure every check of the audit over a large tailnet."""
     sys.path.insert(0, str(ROOT))
     from scripts.bench_audit import measure
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from attrs import frozen
 
 from tailscale_sdk.policy.compile.bits import members
 from tailscale_sdk.policy.compile.compiled import CompiledPolicy
 from tailscale_sdk.policy.compile.parts import Part, postures_of
 from tailscale_sdk.policy.language import Rule
+
+_FEW: Final = 1024
 
 
 def redundant_rules(compiled: CompiledPolicy) -> Mapping[str, tuple[str, ...]]:
@@ -20,6 +25,7 @@ def redundant_rules(compiled: CompiledPolicy) -> Mapping[str, tuple[str, ...]]:
         compiled: the policy in its tailnet; another tailnet may need a rule that this one does not.
     """
     found: dict[str, tuple[str, ...]] = {}
+    glances = {part: _Glance.at(part) for part in compiled.parts}
     for rule in reversed(compiled.rules):
         others = [part for part in compiled.parts if part.rule is not rule and part.rule.pointer not in found]
         mine = [
@@ -29,17 +35,39 @@ def redundant_rules(compiled: CompiledPolicy) -> Mapping[str, tuple[str, ...]]:
         ]
         if not mine:
             continue
-        covering = [_cover(compiled, part, others) for part in mine]
+        covering = [_cover(compiled, part, others, glances) for part in mine]
         if all(each is not None for each in covering):
             pointers = {pointer for each in covering if each for pointer in each}
             found[rule.pointer] = tuple(each.pointer for each in compiled.rules if each.pointer in pointers)
     return found
 
 
-def _cover(compiled: CompiledPolicy, part: Part, others: Sequence[Part]) -> set[str] | None:
+@frozen
+class _Glance:
+    """Hold the first of a part's places: mostly they tell that one part does not contain another.
+
+    Attributes:
+        sure: places that are surely meant.
+        possible: places that may be meant.
+    """
+
+    sure: int
+    possible: int
+
+    @classmethod
+    def at(cls, part: Part) -> _Glance:
+        """Look at a part: whole sets have a bit for every device, and there are pairs of parts to compare."""
+        first = (1 << _FEW) - 1
+        return cls(part.places.yes & first, part.places.possible & first)
+
+
+def _cover(
+    compiled: CompiledPolicy, part: Part, others: Sequence[Part], glances: Mapping[Part, _Glance]
+) -> set[str] | None:
     """Return the rules that together give all a part gives, None where they do not."""
     needed: set[str] = set()
-    left = part.traffic
+    left, wanted = part.traffic, glances[part].possible
+    others = [other for other in others if not wanted & ~glances[other].sure]
     for other in others:
         if left & other.traffic and _holds(compiled, other, part):
             needed.add(other.rule.pointer)

@@ -15,6 +15,7 @@ LARGE_GROUP: Final = 10
 """Members from which a group is called large for owning a tag."""
 
 _LARGE_PREFIX: Final = {4: 1 << 24, 6: 1 << 96}
+"""Addresses from which a route is called large: 10.0.0.0/8 is."""
 
 
 def check_rights(policy: Policy) -> Iterator[Finding]:
@@ -28,6 +29,8 @@ def check_rights(policy: Policy) -> Iterator[Finding]:
             )
     for approvers in policy.route_approvers:
         yield from _approvers(policy, approvers, _covers_much(approvers.target))
+    for approvers in policy.service_approvers:
+        yield from _approvers(policy, approvers, False)
     if policy.exit_node_approvers:
         place = policy.exit_node_approvers[0].place
         yield from _approvers(policy, Approvers("exitNode", policy.exit_node_approvers, place), False)
@@ -40,7 +43,7 @@ def _is_large(policy: Policy, owner: str) -> bool:
 
 def _covers_much(target: str) -> bool:
     addresses = parse_addresses(target)
-    return addresses is not None and addresses.last - addresses.first >= _LARGE_PREFIX[addresses.version]
+    return addresses is not None and addresses.last - addresses.first + 1 >= _LARGE_PREFIX[addresses.version]
 
 
 def _approvers(policy: Policy, approvers: Approvers, large: bool) -> Iterator[Finding]:

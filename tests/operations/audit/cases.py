@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.operations.audit.access_cases import ACCESS
 from tests.operations.audit.case import Case, Json
 from tests.operations.audit.device_cases import DEVICES
 from tests.operations.audit.network_cases import NETWORK
@@ -108,6 +109,14 @@ _KEYS = [
     Case("KEY-03", "fail", keys(key(expires=ahead(days=3))), "k1", "ends in 3 days"),
     Case("KEY-03", "fail", keys(key(keyType="api", expires="")), "k1", "never ends"),
     Case("KEY-03", "pass", keys(key())),
+    Case("KEY-03", "pass", keys(key(created=ago(days=1, seconds=5), expires=ahead(days=29)))),
+    Case("KEY-03", "pass", keys(key(created=ago(hours=1), expires=ahead(hours=23)))),
+    Case(
+        "KEY-03",
+        "fail",
+        keys(key(created=ago(hours=1), expires=ahead(hours=23), capabilities=auth(reusable=True))),
+    ),
+    Case("KEY-03", "unknown", keys(key(created="")), "k1", "when it was made"),
     Case("KEY-03", "not_applicable", keys(client("all"))),
     Case("KEY-03", "unknown", keys(_ID_ONLY), "k1"),
     Case("KEY-04", "fail", keys(key(keyType="api")), "k1", "alice@example.com"),
@@ -139,6 +148,10 @@ _KEYS = [
         "k1",
         "is suspended",
     ),
+    Case("KEY-07", "fail", keys(key(revoked=ago(days=1), invalid=True)), "k1", "is revoked"),
+    Case("KEY-07", "fail", keys(key(invalid=True)), "k1", "is revoked"),
+    Case("KEY-07", "pass", keys(key(revoked="0001-01-01T00:00:00Z", invalid=False))),
+    Case("KEY-07", "pass", keys(key(userId=""))),
     Case("KEY-07", "pass", keys(key())),
     Case("KEY-07", "unknown", {"keys": [key()]}, "tailnet", "users: not in the snapshot"),
     Case("KEY-07", "unknown", keys(_ID_ONLY), "k1"),
@@ -148,6 +161,18 @@ _KEYS = [
     Case("KEY-08", "unknown", {"coverage": {"keys": "scope_denied"}}, "tailnet", "keys: scope_denied"),
 ]
 _INVITE: Json = {"id": "i1", "email": "dave@example.com", "accepted": False}
+_AWAY: Json = {
+    "id": "u4",
+    "loginName": "dave@example.com",
+    "role": "member",
+    "status": "active",
+    "currentlyConnected": False,
+    "lastSeen": ago(days=120),
+}
+_OTHER_ROLES = [
+    {"id": f"r{role}", "loginName": f"{role}@example.com", "role": role, "currentlyConnected": True}
+    for role in ("it-admin", "network-admin", "billing-admin", "auditor")
+]
 _PEOPLE = [
     Case("USR-01", "fail", users(role="member"), "admins", "1 owners and admins: at least 2"),
     Case(
@@ -160,6 +185,19 @@ _PEOPLE = [
     Case("USR-01", "fail", users(status="needs-approval"), "u2", "may come in"),
     Case("USR-01", "fail", users(status="over-billing-limit"), "u2", "paid for"),
     Case("USR-01", "fail", users(currentlyConnected=False, lastSeen=ago(days=100)), "u2", "for 100 days"),
+    Case("USR-01", "fail", {"users": [{**_AWAY, "role": "network-admin"}]}, "u4", "for 120 days"),
+    Case("USR-01", "pass", {**users(), "users": [*users()["users"], _AWAY]}),
+    Case(
+        "USR-01",
+        "pass",
+        {**users(), "users": [*users()["users"], {**_AWAY, "role": "admin", "status": "suspended"}]},
+    ),
+    Case(
+        "USR-01",
+        "pass",
+        {**users(), "users": [*users()["users"], {**_AWAY, "type": "shared", "role": "admin"}]},
+    ),
+    Case("USR-01", "pass", {**users(), "users": [*users()["users"], *_OTHER_ROLES]}),
     Case(
         "USR-01",
         "fail",
@@ -177,7 +215,7 @@ _PEOPLE = [
     Case("CON-01", "pass", contact()),
     Case("CON-01", "unknown", contact(needsVerification=None), "security"),
 ]
-CASES = [*DEVICES, *_KEYS, *_SETTINGS, *_PEOPLE, *NETWORK, *POLICIES, *VOUCHING, *WATCHING]
+CASES = [*DEVICES, *_KEYS, *_SETTINGS, *_PEOPLE, *NETWORK, *POLICIES, *ACCESS, *VOUCHING, *WATCHING]
 NO_UNKNOWN = {"DEV-08": "the API leaves the field out where it does not hold"}
 """Checks whose data is never missing, with the reason."""
 NO_PASS = {"KEY-04": "such a token is a finding in itself: not having one does not apply"}

@@ -32,6 +32,7 @@ def _attributes(told: Json, **fields: Any) -> Json:
 
 _GOOD = {"node:tsAutoUpdate": True, "node:tsStateEncrypted": True}
 _EXTERNAL = _person(isExternal=True, keyExpiryDisabled=True, authorized=False, tailnetLockError="")
+_CURRENT = device("current", updateAvailable=False)
 _OLD = {"latest_version": "1.90.0", "minors_behind": 3}
 
 DEVICES = [
@@ -57,7 +58,22 @@ DEVICES = [
     ),
     Case("DEV-03", "pass", _of(_person(updateAvailable=False))),
     Case("DEV-03", "pass", _of(_person(clientVersion="1.84.0-t1", updateAvailable=True)), options=_OLD),
+    # Without options the newest client of the fleet that the API calls current is the measure.
+    Case(
+        "DEV-03",
+        "fail",
+        _of(_CURRENT, _person(clientVersion="1.70.0", updateAvailable=True)),
+        WEB,
+        "7 versions",
+    ),
+    Case("DEV-03", "fail", _of(_CURRENT, _person(updateAvailable=True)), WEB, "a newer client"),
+    Case(
+        "DEV-03", "fail", _of(_person(clientVersion="1.30.0", updateAvailable=False)), WEB, "1.32.3 has none"
+    ),
+    Case("DEV-03", "pass", _of(_CURRENT, _person(clientVersion="1.82.5", updateAvailable=True))),
+    Case("DEV-03", "not_applicable", _of({**_EXTERNAL, "clientVersion": "1.2.0"})),
     Case("DEV-03", "unknown", _of(_person()), WEB, "give the latest version"),
+    Case("DEV-03", "unknown", _of(_person(clientVersion="")), WEB, "give the latest version"),
     Case("DEV-04", "fail", _of(silent("web", 31)), WEB, "for 31 days"),
     Case("DEV-04", "pass", _of(silent("web", 29))),
     Case("DEV-04", "pass", _of(silent("web", 40)), options={"stale_days": 45}),
@@ -74,13 +90,16 @@ DEVICES = [
     Case("DEV-06", "unknown", _of(_person(os="")), WEB),
     Case("DEV-07", "fail", _of(_server(os="macOS")), WEB),
     Case("DEV-07", "fail", _of(_server(os="windows", hostname="DESKTOP-1")), WEB),
+    Case("DEV-07", "fail", _of(_server(hostname="alices-laptop")), WEB),
     Case("DEV-07", "pass", _of(_server(os="windows", hostname="WIN-1"))),
+    Case("DEV-07", "pass", _of(_server(os="tvOS", hostname="apple-tv"))),
     Case("DEV-07", "not_applicable", _of(_person(os="macOS"))),
     Case("DEV-07", "unknown", _of(_server(os="")), WEB),
     Case("DEV-08", "fail", _of(_person(multipleConnections=True)), WEB),
     Case("DEV-08", "pass", _of(_person())),
     Case("DEV-09", "fail", _of(_person(tailnetLockError="not signed")), WEB),
     Case("DEV-09", "pass", _of(_person())),
+    Case("DEV-09", "not_applicable", _of({**_EXTERNAL, "tailnetLockError": "not signed"})),
     Case("DEV-09", "unknown", _of(_person()), "tailnet-lock"),
     Case("DEV-10", "fail", _of(_EXTERNAL), WEB),
     Case("DEV-10", "fail", _of(device_invites=[{"id": "i1", "allowExitNode": True}]), "i1"),
@@ -89,7 +108,14 @@ DEVICES = [
     Case(
         "DEV-11", "fail", _of(_person("payroll-db"), settings={"httpsEnabled": True}), message="says payroll"
     ),
+    Case(
+        "DEV-11",
+        "fail",
+        _of(_person("client-secrets"), settings={"httpsEnabled": True}),
+        message="says secret",
+    ),
     Case("DEV-11", "pass", _of(_person(), settings={"httpsEnabled": True})),
+    Case("DEV-11", "pass", _of(_person("secretary-emerger"), settings={"httpsEnabled": True})),
     Case("DEV-11", "not_applicable", _of(_person("payroll-db"), settings={"httpsEnabled": False})),
     Case("DEV-12", "fail", _attributes({**_GOOD, "node:tsAutoUpdate": False}), WEB, "tsAutoUpdate is False"),
     Case("DEV-12", "fail", _attributes(_GOOD, postureIdentity={"disabled": True}), WEB, "serial number"),

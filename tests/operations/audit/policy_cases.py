@@ -31,7 +31,11 @@ _SSH: Json = {
 
 def _policy(**parts: Any) -> Json:
     content = {name: value for name, value in {**_GOOD, **parts}.items() if value is not None}
-    return {"devices": [_WEB, _BOB], "users": USERS, "policy": json.dumps(content)}
+    return {
+        "devices": [_WEB, _BOB, _DB] if "tag:prod" in content["tagOwners"] else [_WEB, _BOB],
+        "users": USERS,
+        "policy": json.dumps(content),
+    }
 
 
 def _grant(**fields: Any) -> Json:
@@ -43,6 +47,22 @@ def _ssh(**fields: Any) -> Json:
     return _policy(ssh=[rule], sshTests=[])
 
 
+def _deny(destination: str) -> Json:
+    return {"src": "carol@example.com", "deny": [destination]}
+
+
+def _group(name: str, *logins: str) -> Json:
+    grants = [*_GOOD["grants"], {**_GOOD["grants"][0], "src": [name]}]
+    return _policy(groups={name: [*logins]}, grants=grants)
+
+
+_OLD_TAG = {**_GOOD["tagOwners"], "tag:old": []}
+_DB = device("db", "", "tag:prod")
+_HOST = {"db": _DB["addresses"][0]}
+_PROD: Json = {
+    "tagOwners": {**_GOOD["tagOwners"], "tag:prod": ["autogroup:admin"]},
+    "grants": [*_GOOD["grants"], {**_GOOD["grants"][0], "dst": ["tag:prod"]}],
+}
 _BROKEN: Json = {"users": USERS, "policy": "{"}
 _SHARED: Json = {
     **_policy(),
@@ -50,6 +70,7 @@ _SHARED: Json = {
 }
 _MEMBERS = {**_grant(src=["autogroup:member"]), "users": _SHARED["users"]}
 _POSTURE = {"postures": {"posture:good": ["node:os == 'linux'"]}}
+_PRODUCTION = {"production_tags": ["tag:web"]}
 _WITH_POSTURE = [{**_GOOD["grants"][0], "srcPosture": ["posture:good"]}]
 
 POLICIES = [
@@ -73,17 +94,27 @@ POLICIES = [
     Case("ACC-05", "pass", _policy(autoApprovers={"routes": {"10.20.0.0/16": ["tag:web"]}})),
     Case("ACC-06", "fail", _policy(tests=None), "tests", "has no tests"),
     Case("ACC-06", "fail", _policy(tests=_GOOD["tests"][:1]), "tag:web", "kept from tag:web"),
+    Case("ACC-06", "fail", _policy(ssh=[_SSH]), "sshTests", "no sshTests"),
     Case("ACC-06", "pass", _policy()),
+    Case("ACC-06", "pass", _policy(grants=[], tests=None)),
+    # Production is closed by a test; what else is reached is nobody's secret.
+    Case("ACC-06", "pass", _policy(**_PROD, tests=[*_GOOD["tests"][:1], _deny("tag:prod:22")])),
+    Case("ACC-06", "pass", _policy(**_PROD, hosts=_HOST, tests=[_deny("db:22")])),
+    Case("ACC-06", "fail", _policy(**_PROD, tests=[_deny("tag:web:22")]), "tag:prod"),
     Case("ACC-07", "fail", _policy(groups={"group:old": ["bob@example.com"]}), "group:old"),
+    Case("ACC-07", "fail", _policy(tagOwners=_OLD_TAG), "tag:old"),
+    Case("ACC-07", "pass", {**_policy(tagOwners=_OLD_TAG), "keys": [{"id": "k1", "tags": ["tag:old"]}]}),
+    Case("ACC-07", "fail", _group("group:x", "eve@example.com"), "group:x", "no user of the tailnet"),
+    Case("ACC-07", "fail", _group("group:x"), "group:x", "no members"),
     Case("ACC-07", "pass", _policy()),
     Case("ACC-08", "fail", _policy(grants=[*_GOOD["grants"], *_GOOD["grants"]]), message="says what"),
     Case("ACC-08", "pass", _policy()),
-    Case("ACC-09", "fail", _policy(**_POSTURE), message="reaches tag:web"),
-    Case("ACC-09", "pass", _policy(**_POSTURE, grants=_WITH_POSTURE, tests=None)),
+    Case("ACC-09", "fail", _policy(**_POSTURE), message="reaches tag:web", options=_PRODUCTION),
+    Case("ACC-09", "pass", _policy(**_POSTURE, grants=_WITH_POSTURE, tests=None), options=_PRODUCTION),
     Case("ACC-10", "fail", {"settings": {"aclsExternallyManagedOn": False}}, "aclsExternallyManagedOn"),
     Case("ACC-10", "pass", {"settings": {"aclsExternallyManagedOn": True}}),
     Case("ACC-10", "unknown", {"settings": {}}, "aclsExternallyManagedOn"),
-    Case("ACC-11", "fail", _MEMBERS, message="1 people of other tailnets"),
+    Case("ACC-11", "fail", _MEMBERS, message="1 person of other tailnets"),
     Case("ACC-11", "pass", _SHARED),
     Case("SSH-01", "fail", _ssh(action="accept", checkPeriod=None), message="as root"),
     Case("SSH-01", "pass", _ssh()),

@@ -11,15 +11,19 @@ from attrs import evolve
 
 from tailscale_sdk.operations.audit.model import Audited, Check, Outcome, Subject, call, fact, of_device
 from tailscale_sdk.operations.devices.actions import set_key_expiry, step_for
-from tailscale_sdk.operations.fleet import Device, Step
+from tailscale_sdk.operations.fleet import Device
+from tailscale_sdk.operations.fleet.versions import Version
 from tailscale_sdk.operations.lifecycle.stages import LifecycleRules, Staged, Thresholds, stage_of
 from tailscale_sdk.operations.values import flag_of, mapping_of, text_of
 from tailscale_sdk.policy.findings import Severity
 
 _SOURCE: Final = "listTailnetDevices"
-_PERSONAL: Final = frozenset({"macos", "ios", "android", "tvos", "ipados", "chromeos"})
+# An Apple TV is nobody's workstation: it stays where it is, and often is an exit node.
+_PERSONAL: Final = frozenset({"macos", "ios", "android", "ipados", "chromeos"})
 # What Windows calls a computer by itself; a server is called WIN-….
 _WINDOWS_CLIENT: Final = re.compile(r"(?:desktop|laptop)-", re.IGNORECASE)
+_PORTABLE: Final = frozenset({"laptop", "macbook", "thinkpad"})
+_WORDS: Final = re.compile(r"[a-z]+")
 Judge = Callable[[Device, Audited], Outcome]
 
 
@@ -45,35 +49,38 @@ def _own(judge: Judge) -> Callable[[Audited], Iterator[Outcome]]:
 def _never_expires(device: Device, audited: Audited) -> Outcome:
     if device.tags:
         return audited.plain(device, "not_applicable")
-    if flag_of(device.fields, "keyExpiryDisabled") is None:
-        return _unknown(device, "the API does not say whether its key expires")
-    if not device.is_key_expiry_disabled:
-        return audited.plain(device, "pass")
-    found = _fail(
-        device, f"the key of {device.user or 'its user'} never expires here", "keyExpiryDisabled", "user"
+    message = f"the key of {device.user or 'its user'} never expires here"
+    return _expiry(device, audited) or _mended(
+        _fail(device, message, "keyExpiryDisabled", "user"), device, audited
     )
-    return evolve(found, fix=_expiry_on(device, audited))
 
 
 def _tagged_never_expires(device: Device, audited: Audited) -> Outcome:
     if not device.tags:
         return audited.plain(device, "not_applicable")
+    if audited.options.never_expiring_tags & set(device.tags):
+        return audited.plain(device, "pass")
+    message = "its key never expires, and none of its tags may"
+    return _expiry(device, audited) or _mended(
+        _fail(device, message, "keyExpiryDisabled", "tags"), device, audited
+    )
+
+
+def _mended(found: Outcome, device: Device, audited: Audited) -> Outcome:
+    """Return a finding with the call that lets a key expire, without one where the device would drop off at once."""
+    return evolve(found, fix=set_key_expiry([device], enabled=True, now=audited.now).steps)
+
+
+def _expiry(device: Device, audited: Audited) -> Outcome | None:
+    """Return what is said of a device whose key expires, or of which that is not known."""
     if flag_of(device.fields, "keyExpiryDisabled") is None:
         return _unknown(device, "the API does not say whether its key expires")
-    if not device.is_key_expiry_disabled or audited.options.never_expiring_tags & set(device.tags):
-        return audited.plain(device, "pass")
-    found = _fail(device, "its key never expires, and none of its tags may", "keyExpiryDisabled", "tags")
-    return evolve(found, fix=_expiry_on(device, audited))
+    return None if device.is_key_expiry_disabled else audited.plain(device, "pass")
 
 
-def _expiry_on(device: Device, audited: Audited) -> tuple[Step, ...]:
-    """Return the call that lets its key expire, none where it would drop off at once."""
-    return set_key_expiry([device], enabled=True, now=audited.now).steps
-
-
-def _version(device: Device, audited: Audited) -> Outcome:
+def _version(device: Device, audited: Audited, latest: Version | None) -> Outcome:
     version, options = device.version, audited.options
-    floor, latest = options.security_floor, options.latest_version
+    floor = options.security_floor
     update = flag_of(device.fields, "updateAvailable")
     fields = ("clientVersion", "updateAvailable")
     if version is not None and floor is not None and version < floor:
@@ -82,12 +89,36 @@ def _version(device: Device, audited: Audited) -> Outcome:
         behind = _minors_behind(version.numbers, latest.numbers)
         if behind > options.minors_behind:
             return _fail(device, f"{version.raw} is {behind} versions behind {latest.raw}", *fields)
-        return audited.plain(device, "pass")
+        # Where the newest version is a guess, the API's word stands against it.
+        if options.latest_version is not None or version < latest:
+            return audited.plain(device, "pass")
     if update is None:
         return _unknown(device, "nothing tells whether its client is old: give the latest version")
     return (
         _fail(device, "there is a newer client for it", *fields) if update else audited.plain(device, "pass")
     )
+
+
+def _versions(audited: Audited) -> Iterator[Outcome]:
+    latest = audited.options.latest_version or _newest(audited)
+    for device in audited.devices:
+        yield (
+            audited.plain(device, "not_applicable")
+            if device.is_external
+            else _version(device, audited, latest)
+        )
+
+
+def _newest(audited: Audited) -> Version | None:
+    """Return the newest stable version among clients of which the API says that there is no newer one."""
+    current = [
+        device.version
+        for device in audited.devices
+        if device.version is not None
+        and not device.version.is_unstable
+        and flag_of(device.fields, "updateAvailable") is False
+    ]
+    return max(current, default=None)
 
 
 def _minors_behind(have: tuple[int, int, int], latest: tuple[int, int, int]) -> int:
@@ -150,8 +181,7 @@ def _tagged_workstation(device: Device, audited: Audited) -> Outcome:
         return audited.plain(device, "not_applicable")
     if not system:
         return _unknown(device, "the API does not say what it runs")
-    is_personal = system in _PERSONAL or (system == "windows" and _WINDOWS_CLIENT.match(device.hostname))
-    if not is_personal:
+    if system not in _PERSONAL and not _is_named_so(device, system):
         return audited.plain(device, "pass")
     return _fail(
         device,
@@ -161,6 +191,12 @@ def _tagged_workstation(device: Device, audited: Audited) -> Outcome:
         "tags",
         "user",
     )
+
+
+def _is_named_so(device: Device, system: str) -> bool:
+    if system == "windows" and _WINDOWS_CLIENT.match(device.hostname):
+        return True
+    return bool(_PORTABLE & (_words(device.hostname) | _words(device.label)))
 
 
 def _cloned(device: Device, audited: Audited) -> Outcome:
@@ -178,14 +214,22 @@ def _cloned(device: Device, audited: Audited) -> Outcome:
 def _locked(audited: Audited) -> Iterator[Outcome]:
     for device in audited.devices:
         error = text_of(device.fields, "tailnetLockError")
-        if error:
+        if device.is_external:
+            yield audited.plain(device, "not_applicable")
+        elif error:
             yield _fail(device, "tailnet lock does not take its key", "tailnetLockError", "tailnetLockKey")
         else:
             yield audited.plain(device, "pass")
     whole = Subject("tailnet", "tailnet-lock")
-    yield Outcome(
-        whole, "unknown", "whether tailnet lock is on is known to nodes only: `tailscale lock status`"
-    )
+    message = "whether tailnet lock is on is known to nodes only: `tailscale lock status`"
+    # Nobody can find it out from here, so it must not stand beside what is known to be wrong.
+    yield Outcome(whole, "unknown", message, "low")
+
+
+def _words(name: str) -> set[str]:
+    """Return the words of a name, those in the plural without it too: secretary is not secret."""
+    words = {*_WORDS.findall(name.lower())}
+    return words | {word[:-1] for word in words if word[-1] == "s"}
 
 
 def _shared(audited: Audited) -> Iterator[Outcome]:
@@ -213,14 +257,14 @@ def _shared(audited: Audited) -> Iterator[Outcome]:
 
 def _names(audited: Audited) -> Iterator[Outcome]:
     https = flag_of(audited.settings, "httpsEnabled")
-    words = [word.lower() for word in audited.options.sensitive_words]
+    words = {word.lower() for word in audited.options.sensitive_words}
     if https is None:
         yield Outcome(
             Subject("setting", "httpsEnabled"), "unknown", "the API does not say whether HTTPS is on"
         )
         return
     for device in audited.devices:
-        found = [word for word in words if word in device.label.lower()]
+        found = sorted(words & _words(device.label))
         if not https or device.is_external:
             yield audited.plain(device, "not_applicable")
         elif found:
@@ -267,7 +311,7 @@ _check = partial(Check, inputs=(), controls=("CC6.1", "CC6.3", "CC7.1"))
 CHECKS: Final = (
     _check("DEV-01", "high", "Keys of people that never expire", "turn key expiry on; the device may have to sign in again at once", evaluate=_own(_never_expires)),
     _check("DEV-02", "medium", "Keys of tagged devices that never expire", "turn key expiry on, or list the tag as one that may", evaluate=_own(_tagged_never_expires)),
-    _check("DEV-03", "medium", "Old clients", "update the client, and turn auto-update on", evaluate=_own(_version)),
+    _check("DEV-03", "medium", "Old clients", "update the client, and turn auto-update on", evaluate=_versions),
     _check("DEV-04", "medium", "Devices nobody uses", "quarantine and remove it: tailscale-sdk lifecycle", evaluate=_silent),
     _check("DEV-05", "medium", "Devices that wait for approval", "approve it, or delete it", evaluate=_own(_waiting)),
     _check("DEV-06", "medium", "Servers that belong to a person", "give it a tag", evaluate=_own(_untagged_server)),

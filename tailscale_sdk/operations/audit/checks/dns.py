@@ -8,6 +8,7 @@ from typing import Final
 from tailscale_sdk.operations.audit.model import Audited, Check, Outcome, Subject, call, fact
 from tailscale_sdk.operations.network.dns import dns_view
 from tailscale_sdk.operations.network.resolving import ResolverCheck, check_resolvers
+from tailscale_sdk.operations.values import flag_of, mapping_of, network_of
 from tailscale_sdk.policy.findings import Status
 
 _STATUSES: Final[dict[str, Status]] = {"ok": "pass", "problem": "fail", "unknown": "unknown"}
@@ -27,8 +28,31 @@ def _dns(audited: Audited) -> Iterator[Outcome]:
             evidence=(fact("getDnsPreferences", magicDNS=False),),
             fix=(call("setDnsPreferences", magic_dns=True),),
         )
+    yield from _override(audited)
     for found in dict.fromkeys(check_resolvers(audited.fleet)):
         yield _resolver(found)
+
+
+def _override(audited: Audited) -> Iterator[Outcome]:
+    """Yield whether devices ask the tailnet's public resolvers, or go on asking those of the network they are in."""
+    servers = [server for server in dns_view(audited.fleet).nameservers if _is_public(server)]
+    subject = Subject("setting", "overrideLocalDNS")
+    override = flag_of(mapping_of(audited.part("dns"), "preferences"), "overrideLocalDNS")
+    if override is False and servers:
+        evidence = (fact("getDnsConfiguration", overrideLocalDNS=False, nameservers=servers),)
+        message = f"devices may ask whatever resolver their network names, beside {', '.join(servers)}"
+        yield Outcome(subject, "fail", message, evidence=evidence)
+    elif override is not None:
+        yield Outcome(subject, "pass")
+    elif servers:
+        yield Outcome(
+            subject, "unknown", "the API does not say whether resolvers replace those of the network"
+        )
+
+
+def _is_public(server: str) -> bool:
+    address = network_of(server)
+    return address is not None and address.is_global
 
 
 def _resolver(found: ResolverCheck) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -13,6 +14,9 @@ from tailscale_sdk.operations.keys.inventory import Key, KeyRow
 # These give their bearer further credentials or roles, so that no other limit holds.
 _BROAD: Final = frozenset({"all", "api_access_tokens", "federated_keys", "oauth_keys", "users"})
 _MANY: Final = 4
+_DAY: Final = timedelta(days=1)
+# A key for 30 days is made a moment before its last day is counted.
+_SLACK_SECONDS: Final = 3600
 _MINTS: Final = frozenset({"all", "auth_keys", "devices", "devices:core"})
 
 
@@ -87,18 +91,30 @@ def _lifetimes(audited: Audited) -> Iterator[Outcome]:
 
 
 def _dates(key: Key, audited: Audited) -> Iterator[Outcome]:
+    found = [*_lifetime(key, audited)]
+    left = None if key.expires is None else key.expires - audited.now
+    if left is not None and left <= timedelta(days=audited.options.warn_days) and not _is_for_today(key):
+        found.append(_fail(key, f"it ends in {left / _DAY:.0f} days", aspect="ends"))
+    yield from found or [Outcome(_subject(key), "pass")]
+
+
+def _lifetime(key: Key, audited: Audited) -> Iterator[Outcome]:
     most = audited.options.auth_key_days if key.kind == "auth" else audited.options.api_key_days
     lifetime = key.told_lifetime_seconds
-    left = None if key.expires is None else (key.expires - audited.now).total_seconds() / 86400
-    outcomes = []
-    if lifetime is None:
-        outcomes.append(_fail(key, "it never ends", aspect="lifetime"))
-    elif lifetime > most * 86400:
+    if lifetime is None and key.expires is None:
+        yield _fail(key, "it never ends", aspect="lifetime")
+    elif lifetime is None:
+        message = "the API does not say when it was made"
+        yield Outcome(_subject(key), "unknown", message, aspect="lifetime")
+    elif lifetime > most * 86400 + _SLACK_SECONDS:
         days = f"it was made for {lifetime / 86400:.0f} days: {most:g} are allowed"
-        outcomes.append(_fail(key, days, aspect="lifetime"))
-    if left is not None and left <= audited.options.warn_days:
-        outcomes.append(_fail(key, f"it ends in {left:.0f} days", aspect="ends"))
-    yield from outcomes or [Outcome(_subject(key), "pass")]
+        yield _fail(key, days, aspect="lifetime")
+
+
+def _is_for_today(key: Key) -> bool:
+    """Tell whether a key was made for one use within a day: that it ends soon is what it is for."""
+    lifetime = key.told_lifetime_seconds
+    return key.create.get("reusable") is False and lifetime is not None and lifetime <= 86400
 
 
 def _full_power(row: KeyRow) -> str | None:

@@ -6,35 +6,43 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
 
-from tailscale_sdk.operations.audit.model import Audited, Check, Json, Outcome, Subject, call, fact
+from tailscale_sdk.operations.audit.model import Audited, Check, Outcome, Subject, call, fact
+from tailscale_sdk.operations.users.people import (
+    ADMIN_ROLES,
+    IdleUser,
+    Person,
+    idle_users,
+    people_of,
+)
 from tailscale_sdk.operations.values import flag_of, mapping_of, moment_of, text_of
 
 _SOURCE: Final = "listUsers"
-_ADMINS: Final = frozenset({"owner", "admin", "it-admin", "network-admin"})
+# These change users, devices or the policy, so that their account is worth as much as an admin's.
+_POWERFUL: Final = ADMIN_ROLES | {"it-admin", "network-admin"}
+_OUT: Final = frozenset({"suspended", "needs-approval"})
 _WAITING: Final = {
     "needs-approval": "somebody has to say whether this user may come in",
     "over-billing-limit": "there are more users than are paid for",
 }
 
 
-def _subject(user: Json) -> Subject:
-    return Subject("user", text_of(user, "id"), text_of(user, "loginName"))
+def _subject(person: Person) -> Subject:
+    return Subject("user", person.id, person.login)
 
 
 def _people(audited: Audited) -> Iterator[Outcome]:
-    members = [user for user in audited.users.values() if text_of(user, "type") != "shared"]
+    members = [person for person in people_of(audited.fleet) if not person.is_shared]
+    idle = idle_users(audited.fleet, now=audited.now, days=audited.options.idle_days)
+    absent = {each.person.id: each for each in idle.idle}
     yield _number_of_admins(members, audited)
-    for user in members:
-        yield from _person(user, audited)
+    for person in members:
+        found = [*_state(person), *_absence(person, absent.get(person.id), person.login in idle.unknown)]
+        yield from found or [Outcome(_subject(person), "pass")]
     yield from _invites(audited)
 
 
-def _number_of_admins(members: list[Json], audited: Audited) -> Outcome:
-    admins = sorted(
-        text_of(user, "loginName")
-        for user in members
-        if text_of(user, "role") in {"owner", "admin"} and text_of(user, "status") != "suspended"
-    )
+def _number_of_admins(members: list[Person], audited: Audited) -> Outcome:
+    admins = sorted(p.login for p in members if p.role in ADMIN_ROLES and p.status not in _OUT)
     subject, evidence = Subject("tailnet", "admins"), (fact(_SOURCE, admins=admins),)
     fewest, most = audited.options.min_admins, audited.options.max_admins
     if len(admins) < fewest:
@@ -43,35 +51,33 @@ def _number_of_admins(members: list[Json], audited: Audited) -> Outcome:
         )
         return Outcome(subject, "fail", message, evidence=evidence)
     if len(admins) > most:
-        return Outcome(
-            subject, "fail", f"{len(admins)} owners and admins: {most} are allowed", evidence=evidence
-        )
+        message = f"{len(admins)} owners and admins: {most} are allowed"
+        return Outcome(subject, "fail", message, evidence=evidence)
     return Outcome(subject, "pass")
 
 
-def _person(user: Json, audited: Audited) -> Iterator[Outcome]:
-    subject, status = _subject(user), text_of(user, "status")
-    found = []
+def _state(person: Person) -> Iterator[Outcome]:
+    status = person.status
     if status in _WAITING:
+        subject, evidence = _subject(person), (fact(_SOURCE, status=status),)
         fix = (
             (call("approveUser", f"{subject.name} is let into the tailnet", user_id=subject.id),)
             if status == "needs-approval"
             else ()
         )
-        evidence = (fact(_SOURCE, status=status),)
-        found.append(Outcome(subject, "fail", _WAITING[status], aspect=status, evidence=evidence, fix=fix))
-    seen = moment_of(user, "lastSeen")
-    is_admin = text_of(user, "role") in _ADMINS and status != "suspended"
-    if is_admin and user.get("currentlyConnected") is not True:
-        if seen is None:
-            found.append(
-                Outcome(subject, "unknown", "the API does not say when this admin was there", aspect="idle")
-            )
-        elif audited.now - seen > timedelta(days=audited.options.idle_days):
-            message = f"this admin was not there for {(audited.now - seen).days} days"
-            evidence = (fact(_SOURCE, role=text_of(user, "role"), lastSeen=text_of(user, "lastSeen")),)
-            found.append(Outcome(subject, "fail", message, aspect="idle", evidence=evidence))
-    yield from found or [Outcome(subject, "pass")]
+        yield Outcome(subject, "fail", _WAITING[status], aspect=status, evidence=evidence, fix=fix)
+
+
+def _absence(person: Person, idle: IdleUser | None, is_unknown: bool) -> Iterator[Outcome]:
+    if person.role not in _POWERFUL or person.status in _OUT:
+        return
+    if is_unknown or (idle is not None and idle.days is None):
+        message = "the API does not say when this admin was there"
+        yield Outcome(_subject(person), "unknown", message, aspect="idle")
+    elif idle is not None and idle.days is not None:
+        message = f"this admin was not there for {int(idle.days)} days"
+        evidence = (fact(_SOURCE, role=person.role, lastSeen=text_of(person.fields, "lastSeen")),)
+        yield Outcome(_subject(person), "fail", message, aspect="idle", evidence=evidence)
 
 
 def _invites(audited: Audited) -> Iterator[Outcome]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
+from tailscale_sdk.operations.audit.checks import coverage, reach, rights, ssh_rules
+from tailscale_sdk.operations.audit.checks.rules import POLICY
 from tailscale_sdk.operations.audit.judged_policy import JudgedPolicy
 from tailscale_sdk.operations.audit.model import Audited, Check, Outcome, Subject, fact
 from tailscale_sdk.operations.values import flag_of, text_of, texts_of
-from tailscale_sdk.policy.findings import Finding, Severity
-from tailscale_sdk.policy.language import SSHRule
+from tailscale_sdk.policy.findings import Finding
 
-_POLICY: Final = Subject("policy", "policy")
-_PRIVILEGED: Final = frozenset({"root", "autogroup:nonroot"})
 Judge = Callable[[JudgedPolicy, Audited], Iterator[Outcome]]
 
 
@@ -23,34 +22,31 @@ def _judged(judge: Judge) -> Callable[[Audited], Iterator[Outcome]]:
     def evaluate(audited: Audited) -> Iterator[Outcome]:
         judged = audited.policy
         if isinstance(judged, str):
-            yield Outcome(_POLICY, "unknown", judged)
+            yield Outcome(POLICY, "unknown", judged)
         else:
-            yield from [*judge(judged, audited)] or [Outcome(_POLICY, "pass")]
+            yield from [*judge(judged, audited)] or [Outcome(POLICY, "pass")]
 
     return evaluate
 
 
-def _linted(
-    *checks: str, severities: Mapping[str, Severity] | None = None
-) -> Callable[[Audited], Iterator[Outcome]]:
+def _linted(*checks: str) -> Callable[[Audited], Iterator[Outcome]]:
     """Return a check that fails where one of the linter's does."""
 
     def judge(judged: JudgedPolicy, audited: Audited) -> Iterator[Outcome]:
         for check in checks:
             for finding in judged.findings.get(check, ()):
-                yield _outcome(judged, finding, (severities or {}).get(check))
+                yield _outcome(judged, finding)
 
     return _judged(judge)
 
 
-def _outcome(judged: JudgedPolicy, finding: Finding, severity: Severity | None) -> Outcome:
+def _outcome(judged: JudgedPolicy, finding: Finding) -> Outcome:
     pointer = finding.place.pointer if finding.place is not None else ""
     resource = judged.rule_ids.get(finding.resource or "", finding.resource or "policy")
     return Outcome(
         Subject(finding.kind, resource, finding.resource or ""),
         "fail",
         finding.message,
-        severity,
         aspect=f"{finding.check} {finding.aspect}".strip(),
         evidence=(fact("getPolicyFile", pointer=pointer, check=finding.check),),
         patch=finding.fix,
@@ -58,41 +54,44 @@ def _outcome(judged: JudgedPolicy, finding: Finding, severity: Severity | None) 
     )
 
 
-def _rule(judged: JudgedPolicy, rule: SSHRule, message: str, aspect: str = "") -> Outcome:
-    pointer = rule.place.pointer
-    subject = Subject("ssh rule", judged.rule_ids[pointer], pointer)
-    evidence = (fact("getPolicyFile", pointer=pointer, action=rule.action, users=list(rule.users)),)
-    return Outcome(subject, "fail", message, aspect=aspect, evidence=evidence, place=rule.place)
-
-
 def _everything(judged: JudgedPolicy, audited: Audited) -> Iterator[Outcome]:
     for finding in judged.findings.get("allow-all", ()):
-        yield _outcome(judged, finding, None)
-    open_to_all = {finding.resource for finding in judged.findings.get("any-source", ())}
-    whole = {finding.resource for finding in judged.findings.get("all-ports", ()) if finding.aspect == "*"}
-    for finding in judged.findings.get("any-destination", ()):
-        if finding.resource in open_to_all & whole:
-            yield _outcome(judged, finding, None)
+        yield _outcome(judged, finding)
+    yield from reach.everything_to_everybody(judged, audited)
 
 
-def _check_periods(judged: JudgedPolicy, audited: Audited) -> Iterator[Outcome]:
-    for rule in judged.policy.ssh:
-        if rule.action != "check":
-            continue
-        if rule.check_period is None:
-            yield _rule(judged, rule, "it does not say how often a person has to sign in again", "period")
-        elif _PRIVILEGED & set(rule.users) and rule.check_period != "always":
-            yield _rule(judged, rule, "as root a person should have to sign in every time", "always")
+def _tag_owners(judged: JudgedPolicy, audited: Audited) -> Iterator[Outcome]:
+    told = set[str | None]()
+    for finding in judged.findings.get("tag-owners-broad", ()):
+        told.add(finding.resource)
+        yield _outcome(judged, finding)
+    yield from (outcome for outcome in rights.tags_of_many(judged) if outcome.subject.id not in told)
 
 
-def _recorders(judged: JudgedPolicy, audited: Audited) -> Iterator[Outcome]:
-    for rule in judged.policy.ssh:
-        if not _PRIVILEGED & set(rule.users):
-            continue
-        if not rule.recorder:
-            yield _rule(judged, rule, "nothing records what is done as root", "recorder")
-        elif not rule.enforce_recorder:
-            yield _rule(judged, rule, "sessions go on when the recorder is not there", "enforce")
+def _approvers(judged: JudgedPolicy, audited: Audited) -> Iterator[Outcome]:
+    told = set[str | None]()
+    for finding in judged.findings.get("approvers-broad", ()):
+        told.add(finding.resource)
+        yield _outcome(judged, finding)
+    yield from (outcome for outcome in rights.routes_of_many(judged) if outcome.subject.id not in told)
+
+
+def _tests(judged: JudgedPolicy, audited: Audited) -> Iterator[Outcome]:
+    for check in ("no-tests", "no-ssh-tests"):
+        for finding in judged.findings.get(check, ()):
+            yield _outcome(judged, finding)
+    for finding in judged.findings.get("tag-without-deny-test", ()):
+        if coverage.is_protected(finding.resource or "", judged, audited):
+            yield _outcome(judged, finding)
+
+
+def _unused(judged: JudgedPolicy, audited: Audited) -> Iterator[Outcome]:
+    given = {tag for row in audited.keys for tag in row.key.tags}
+    for check in _UNUSED:
+        for finding in judged.findings.get(check, ()):
+            # What a credential still gives comes back with the next device.
+            if check != "unused-tag" or finding.resource not in given:
+                yield _outcome(judged, finding)
 
 
 def _unmanaged(audited: Audited) -> Iterator[Outcome]:
@@ -127,30 +126,30 @@ def _warnings(audited: Audited) -> Iterator[Outcome]:
     message = text_of(told, "message")
     if message:
         evidence = (fact("validateAndTestPolicyFile", said=message),)
-        yield Outcome(_POLICY, "fail", message, aspect=message, evidence=evidence)
+        yield Outcome(POLICY, "fail", message, aspect=message, evidence=evidence)
     else:
-        yield Outcome(_POLICY, "pass")
+        yield Outcome(POLICY, "pass")
 
 
-_check = partial(Check, inputs=("policy", "users"), controls=("CC6.1", "CC6.2"))
-_ssh = partial(Check, inputs=("policy",), controls=("CC6.1", "CC7.2"))
-_UNUSED: Final = ("unused-group", "unused-host", "unused-tag", "unused-ipset", "unused-posture", "empty-group", "unknown-member", "duplicate-member", "rule-matches-nobody")  # fmt: skip
+_check = partial(Check, inputs=("policy",), controls=("CC6.1", "CC6.2"), version=2)
+_ssh = partial(Check, inputs=("policy",), controls=("CC6.1", "CC7.2"), version=2)
+_UNUSED: Final = ("unused-group", "unused-host", "unused-tag", "unused-ipset", "unused-posture", "empty-group", "unknown-member")  # fmt: skip
 CHECKS: Final = (
     _check("ACC-01", "critical", "Everybody reaches everything", "let people reach what they need: groups and tags", evaluate=_judged(_everything)),
-    _check("ACC-02", "high", "Rules for every source", "name the groups and tags that need it", evaluate=_linted("any-source", "danger-all-source")),
-    _check("ACC-03", "high", "Rules for every destination or port", "name the tags and ports that are needed", evaluate=_linted("any-destination", "all-ports", severities={"all-ports": "medium"})),
-    _check("ACC-04", "critical", "Tags that too many can give", "let admins or a small group own it", evaluate=_linted("tag-owners-broad")),
-    _check("ACC-05", "high", "Routes that too many can have approved", "let the routers' tag approve, for what they route", evaluate=_linted("approvers-broad")),
-    _check("ACC-06", "medium", "A policy no test watches over", "add tests: tailscale-sdk policy lint says which", evaluate=_linted("no-tests", "tag-without-deny-test", "no-ssh-tests")),
-    _check("ACC-07", "low", "Names nobody uses, members who are nobody", "remove it", evaluate=_linted(*_UNUSED)),
+    _check("ACC-02", "high", "Rules for every source", "name the groups and tags that need it", evaluate=_judged(reach.every_source)),
+    _check("ACC-03", "high", "Rules for every destination or port", "name the tags and ports that are needed", evaluate=_judged(reach.every_destination)),
+    _check("ACC-04", "critical", "Tags that too many can give", "let admins or a small group own it", evaluate=_judged(_tag_owners)),
+    _check("ACC-05", "high", "Routes that too many can have approved", "let the routers' tag approve, for what they route", evaluate=_judged(_approvers)),
+    _check("ACC-06", "medium", "A policy no test watches over", "add tests: tailscale-sdk policy lint says which", evaluate=_judged(_tests)),
+    _check("ACC-07", "low", "Names nobody uses, members who are nobody", "remove it", inputs=("policy", "users"), evaluate=_judged(_unused)),
     _check("ACC-08", "low", "Rules that others contain", "remove it", evaluate=_linted("redundant-rule", "duplicate-rule")),
-    _check("ACC-09", "medium", "Protected tags reached without posture", "add srcPosture, or a defaultSrcPosture", evaluate=_linted("no-posture")),
+    _check("ACC-09", "medium", "Production reached without posture", "add srcPosture, or a defaultSrcPosture", evaluate=_judged(reach.production_without_posture)),
     Check("ACC-10", "medium", "A policy edited by hand", "keep the policy in a repository, and say so in the settings", ("settings",), ("CC6.1", "CC6.2"), _unmanaged),
-    _check("ACC-11", "medium", "Rules for members beside people of other tailnets", "name a group", evaluate=_linted("member-with-shared")),
+    _check("ACC-11", "medium", "Rules for members beside people of other tailnets", "name a group", inputs=("policy", "users"), evaluate=_judged(reach.members_beside_guests)),
     Check("ACC-12", "medium", "What the service warns of", "make the warning go away: often a group is not synchronised", ("policy_validation",), ("CC6.1", "CC6.2"), _warnings),
-    _ssh("SSH-01", "critical", "SSH as root without signing in", 'use action "check", and name who may', evaluate=_linted("ssh-root", "ssh-nonroot")),
-    _ssh("SSH-02", "high", "SSH from everywhere", "name who may log in", evaluate=_linted("ssh-any-source")),
-    _ssh("SSH-03", "low", "SSH that asks too rarely", "set checkPeriod, for root to always", evaluate=_judged(_check_periods)),
-    _ssh("SSH-04", "medium", "SSH nobody records", "set recorder and enforceRecorder", evaluate=_judged(_recorders)),
+    _ssh("SSH-01", "critical", "SSH as root without signing in", 'use action "check", and name who may', evaluate=_judged(ssh_rules.privileged_without_check)),
+    _ssh("SSH-02", "high", "SSH from everywhere, or to everywhere", "name who may log in, and where", evaluate=_judged(ssh_rules.wide)),
+    _ssh("SSH-03", "low", "SSH that asks too rarely", "set checkPeriod, for root to always", evaluate=_judged(ssh_rules.seldom_asked)),
+    _ssh("SSH-04", "medium", "SSH nobody records", "set recorder and enforceRecorder", evaluate=_judged(ssh_rules.unrecorded)),
 )  # fmt: skip
 """In the order of their ids."""

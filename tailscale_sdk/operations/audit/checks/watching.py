@@ -10,6 +10,9 @@ from tailscale_sdk.operations.audit.model import Audited, Check, Json, Outcome, 
 from tailscale_sdk.operations.values import mapping_of, moment_of, text_of, texts_of
 
 _LOG_TYPES: Final = ("configuration", "network")
+# Devices talk all the time; a configuration that nobody changes writes no log.
+_QUIET: Final = 4
+_STATUS: Final = "getLogStreamingStatus"
 _EVENTS: Final = (
     "nodeNeedsApproval",
     "nodeKeyExpiringInOneDay",
@@ -24,7 +27,7 @@ def _streams(audited: Audited) -> Iterator[Outcome]:
     for log_type in _LOG_TYPES:
         subject = Subject("log_stream", log_type)
         if log_type in streams:
-            yield _stream(subject, mapping_of(streams, log_type))
+            yield _stream(subject, mapping_of(streams, log_type), audited)
         elif "log_streams" in audited.fleet.coverage:
             why = audited.fleet.coverage["log_streams"]
             yield Outcome(subject, "unknown", f"the stream cannot be judged: {why}")
@@ -33,14 +36,20 @@ def _streams(audited: Audited) -> Iterator[Outcome]:
             yield Outcome(subject, "fail", f"the {log_type} log goes nowhere", evidence=evidence)
 
 
-def _stream(subject: Subject, stream: Json) -> Outcome:
+def _stream(subject: Subject, stream: Json, audited: Audited) -> Outcome:
     status = mapping_of(stream, "status")
     if not status:
         return Outcome(subject, "unknown", "there is a stream; whether it works was not read")
-    error = text_of(status, "lastError")
+    error, last = text_of(status, "lastError"), moment_of(status, "lastActivity")
     if error:
-        evidence = (fact("getLogStreamingStatus", lastError=error),)
+        evidence = (fact(_STATUS, lastError=error),)
         return Outcome(subject, "fail", "its last delivery failed", evidence=evidence)
+    if last is None:
+        return Outcome(subject, "unknown", "the API does not say when it delivered last")
+    silent, most = audited.now - last, audited.options.stalled_days
+    if silent > timedelta(days=most * (_QUIET if subject.id == "configuration" else 1)):
+        evidence = (fact(_STATUS, lastActivity=text_of(status, "lastActivity")),)
+        return Outcome(subject, "fail", f"it delivered nothing for {silent.days} days", evidence=evidence)
     return Outcome(subject, "pass")
 
 
