@@ -21,7 +21,7 @@ from tailscale_sdk.testing import FakeTailnet, no_sleep
 from tests.operations.fleets import NOW
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted((ROOT / "docs" / "fleet").glob("*.md"))
+PAGES = [*sorted((ROOT / "docs" / "fleet").glob("*.md")), ROOT / "docs" / "audit.md"]
 SNAPSHOT = ROOT / "docs" / "examples" / "fleet-tailnet.json"
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What differs from run to run is shown as it might be.
@@ -98,6 +98,7 @@ def test_the_page_shows_what_the_commands_print(
 
 def test_each_area_has_a_page() -> None:
     assert {page.stem for page in PAGES} == {
+        "audit",
         "changes",
         "devices",
         "keys",

@@ -44,7 +44,15 @@ def _today(report: AuditReport) -> Iterator[str]:
         yield f"   {_where(task.findings)}"
         yield f"   do: {task.findings[0].help}"
         if task.fixable:
-            yield f"   plan it: tailscale-sdk audit fix {task.check}"
+            yield f"   plan it: tailscale-sdk audit fix {_chosen_by(task)}"
+
+
+def _chosen_by(task: Task) -> str:
+    """Return the check, or one finding where people would notice what mends it."""
+    mended = [finding for finding in task.findings if finding.fix]
+    if any(not call.get("risks") for call in mended[0].fix):
+        return task.check
+    return mended[0].fingerprint[:SHOWN]
 
 
 def _where(findings: tuple[Finding, ...]) -> str:
