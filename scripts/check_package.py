@@ -9,6 +9,10 @@ import tempfile
 import venv
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from scripts.judges.inspector import SURFACES
+
 ROOT = Path(__file__).resolve().parent.parent
 ALONE = """
 import importlib.util, json, sys
@@ -19,6 +23,7 @@ methods = [getattr(getattr(client, o.resource), o.method) for o in OPERATIONS.va
 absent = [name for name in ("fastmcp", "mcp", "pydantic", "starlette") if importlib.util.find_spec(name) is None]
 print(json.dumps({"version": tailscale_sdk.__version__, "methods": len(methods), "absent": absent}))
 """
+OPEN_POLICY = '{"grants": [{"src": ["*"], "dst": ["*"], "ip": ["*"]}]}'
 SERVER = """
 import asyncio, json, sys
 from fastmcp import Client
@@ -62,6 +67,17 @@ def environment(folder: Path, name: str) -> str:
     return str(folder / name / "bin" / "python")
 
 
+def audit_page(command: str, folder: Path) -> str:
+    """Let the installed command write the page of an audit, whose parts are data files of the wheel."""
+    snapshot, page = folder / "tailnet.json", folder / "audit.html"
+    snapshot.write_text(
+        json.dumps({"schema": "tailscale-sdk/snapshot/1", "devices": [], "policy": OPEN_POLICY})
+    )
+    of_snapshot = ("--tailnet", str(snapshot), "--no-history", "--fail-on", "none")
+    run(command, "audit", *of_snapshot, "--format", "html", "--out", str(page))
+    return page.read_text()
+
+
 def main() -> int:
     """Build, install twice, and say what was seen."""
     with tempfile.TemporaryDirectory(prefix="package-") as scratch:
@@ -76,13 +92,14 @@ def main() -> int:
         assert seen["absent"] == ["fastmcp", "mcp", "pydantic", "starlette"], seen
         operations = json.loads(run(str(Path(alone).with_name("tailscale-sdk")), "operations", "--json"))
         assert len(operations) == 90
-        print(f"{wheel.name}: imports alone, 90 methods, no MCP package")
+        assert "ACC-01" in audit_page(str(Path(alone).with_name("tailscale-sdk")), folder)
+        print(f"{wheel.name}: imports alone, 90 methods, no MCP package, writes the page of an audit")
         served = environment(folder, "served")
         run(served, *locked([str(pins), f"{wheel}[mcp]"]))
         answer = json.loads(
             run(served, "-c", SERVER, str(Path(served).with_name("tailscale-mcp")), cwd=folder)
         )
-        assert answer["tools"] == 16, answer
+        assert answer["tools"] == SURFACES["portmanteau, read-only"][1], answer
         print(
             f"{wheel.name}[mcp]: tailscale-mcp --demo answered initialize and listed {answer['tools']} tools"
         )
