@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import sys
 from collections import Counter
@@ -17,6 +16,7 @@ from tailscale_sdk.cli.progress import Bar
 from tailscale_sdk.cli.tables import table
 from tailscale_sdk.client import AsyncTailscale
 from tailscale_sdk.operations.fleet_changes import FleetPlan, FleetReport, Limits, apply_change
+from tailscale_sdk.operations.policies.texts import text_difference
 from tailscale_sdk.visible import visible
 
 DONE, FAILED = 0, 1
@@ -79,6 +79,9 @@ def print_plan(plan: FleetPlan) -> None:
         for item in plan.plan.items
     ]
     print(table(("call", "target", "change"), rows))
+    for item in plan.plan.due:
+        for line in _policy_lines(item):
+            print(f"  {visible(line, limit=None)}")
     for risk in dict.fromkeys(risk for item in plan.plan.due for risk in item.risk):
         print(f"! {visible(risk, limit=None)}")
     for note in plan.notes:
@@ -158,17 +161,22 @@ def _change(item: PlannedItem) -> str:
     before, after = item.before, item.after
     if before is None or after is None:
         return "gone" if OPERATIONS[item.call.operation_id].http_method == "DELETE" else "-"
-    if isinstance(before.get("policy"), str) and isinstance(after.get("policy"), str):
-        return _lines_changed(before["policy"], after["policy"])
+    if lines := _policy_lines(item):
+        first = Counter(line[:1] for line in lines)
+        return f"policy: +{first['+']} -{first['-']} lines"
     if item.call.operation_id == "batchUpdateCustomDevicePostureAttributes":
         return _attributes(item.call.arguments["nodes"])
     changed = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
     return "; ".join(f"{name}: {_brief(before, name)} -> {_brief(after, name)}" for name in changed) or "-"
 
 
-def _lines_changed(old: str, new: str) -> str:
-    lines = [line[:1] for line in difflib.ndiff(old.splitlines(), new.splitlines())]
-    return f"policy: {lines.count('+')} lines added, {lines.count('-')} removed"
+def _policy_lines(item: PlannedItem) -> tuple[str, ...]:
+    """Return what becomes of the policy, line by line; nothing for what does not touch it."""
+    old, new = (side.get("policy") if side else None for side in (item.before, item.after))
+    if not isinstance(old, str) or not isinstance(new, str):
+        return ()
+    _, _, *lines = text_difference(old, new) or ("", "")
+    return tuple(lines)
 
 
 def _attributes(nodes: Mapping[str, Mapping[str, Any]]) -> str:

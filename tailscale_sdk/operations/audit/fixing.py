@@ -12,6 +12,7 @@ from tailscale_sdk.changes import AsyncChanges
 from tailscale_sdk.client import AsyncTailscale
 from tailscale_sdk.errors import ChangeRefusedError, ConfigurationError
 from tailscale_sdk.operations import fleet_changes
+from tailscale_sdk.operations.audit.missing_tests import write_tests
 from tailscale_sdk.operations.audit.model import Outcome
 from tailscale_sdk.operations.audit.report import SHORTEST, SHOWN
 from tailscale_sdk.operations.audit.running import AuditRun
@@ -84,12 +85,16 @@ def propose_fix(
     steps: list[Step] = []
     patch: list[Json] = []
     left: list[LeftAlone] = []
-    for finding, is_named in choose(run, wanted):
-        _, outcome = run.causes[finding.fingerprint]
-        why = _why_not(finding, outcome, risky or is_named)
+    chosen = [
+        (finding, run.causes[finding.fingerprint][1], is_named) for finding, is_named in choose(run, wanted)
+    ]
+    tests = _tests(run, [outcome for _, outcome, _ in chosen])
+    for (finding, outcome, is_named), added in zip(chosen, tests, strict=True):
+        edit = (*outcome.patch, *added)
+        why = _why_not(finding, outcome, edit, risky or is_named)
         if why is None:
             steps += outcome.fix
-            patch += outcome.patch
+            patch += edit
         else:
             left.append(LeftAlone(finding.kind, finding.resource or "", finding.name, why))
     proposal = Proposal(
@@ -98,8 +103,17 @@ def propose_fix(
     return Remedy(proposal, tuple(_ordered(patch)), run.audited.fleet.snapshot.policy)
 
 
-def _why_not(finding: Finding, outcome: Outcome, takes_risks: bool) -> str | None:
-    if not outcome.fix and not outcome.patch:
+def _tests(run: AuditRun, outcomes: Sequence[Outcome]) -> Sequence[tuple[Json, ...]]:
+    judged = run.audited.policy
+    if isinstance(judged, str):
+        return [() for _ in outcomes]
+    return write_tests(judged, [outcome.tests_for for outcome in outcomes])
+
+
+def _why_not(finding: Finding, outcome: Outcome, edit: Sequence[Json], takes_risks: bool) -> str | None:
+    if not outcome.fix and not edit:
+        if outcome.tests_for:
+            return "no test of it would pass in this tailnet: everybody who could be named is let in"
         return f"a person has to act: {finding.help}"
     risks = [risk for step in outcome.fix for risk in step.risks]
     if risks and not takes_risks:

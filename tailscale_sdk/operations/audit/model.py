@@ -50,6 +50,8 @@ class Outcome:
         evidence: facts behind it, each with its source.
         fix: calls that would remove it; those with risks are made only where somebody chose this very finding.
         patch: RFC 6902 operations on the policy that would remove it.
+        tests_for: tags that tests of the policy would remove it for, by what they say of them: ``accept``, ``deny``,
+            ``ssh``. They are written when the fix is planned.
         place: where it stands in the policy.
     """
 
@@ -61,10 +63,11 @@ class Outcome:
     evidence: tuple[Json, ...] = ()
     fix: tuple[Step, ...] = ()
     patch: tuple[Json, ...] = ()
+    tests_for: Mapping[str, Sequence[str]] = Factory(dict)
     place: Place | None = None
 
     def fix_data(self) -> tuple[Json, ...]:
-        """Return the fix as JSON data: calls with their arguments, and the patch of the policy."""
+        """Return the fix as JSON data: calls with their arguments, and what becomes of the policy."""
         calls = (
             {
                 "operation": step.operation_id,
@@ -73,8 +76,15 @@ class Outcome:
             }
             for step in self.fix
         )
-        policy = ({"operation": "setPolicyFile", "patch": list(self.patch)},) if self.patch else ()
-        return (*calls, *policy)
+        edit = {
+            **({"patch": list(self.patch)} if self.patch else {}),
+            **(
+                {"tests_for": {kind: list(tags) for kind, tags in self.tests_for.items()}}
+                if self.tests_for
+                else {}
+            ),
+        }
+        return (*calls, *([{"operation": "setPolicyFile", **edit}] if edit else ()))
 
 
 @frozen

@@ -210,6 +210,7 @@ SSH = [
     Case("SSH-02", "pass", ssh(src=["autogroup:member"], **_POSTURE)),
     Case("SSH-02", "pass", crowd(**ssh(src=["group:few"]))),
     Case("SSH-03", "pass", ssh(users=["deploy"], checkPeriod="12h")),
+    Case("SSH-03", "pass", ssh(dst=["autogroup:self"], src=["autogroup:member"], checkPeriod="12h")),
     Case("SSH-03", "fail", ssh(users=["deploy"], checkPeriod=None), message="how often"),
     Case("SSH-04", "pass", ssh(users=["deploy"], recorder=None, enforceRecorder=None)),
     Case("SSH-04", "pass", ssh(dst=["autogroup:self"], recorder=None, enforceRecorder=None)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tailscale_sdk.operations.audit.fixing import plan_fix, propose_fix
 from tailscale_sdk.operations.audit.reading import read_audited
 from tailscale_sdk.operations.fleet_changes import FleetPlan
 from tailscale_sdk.policy.edits import PatchText, edited
+from tailscale_sdk.policy.language import read_policy
 from tests.operations.audit.runs import run_of
 from tests.operations.fleets import NOW, USERS, Admin, ahead, device
 
@@ -123,3 +125,54 @@ def test_deep_reads_attributes_and_invites(admin: Admin) -> None:
     assert not any(ran.missing for ran in deep.checks if ran.check.id == "DEV-12")
     words = [each.message for ran in deep.checks if ran.check.id == "DEV-10" for each in ran.outcomes]
     assert not [message for message in words if "invites cannot be judged" in message]
+
+
+def test_the_tests_a_policy_lacks_are_written_into_it(admin: Admin) -> None:
+    run = _audit(admin)
+    assert admin.apply(_plan(admin, run, "ACC-06")).ok
+    text = admin.tailnet.tailnet.policy_text
+    assert "// who is who" in text
+    tests = _content(text)["tests"]
+    assert {"src": "tag:web", "accept": ["tag:db:5432"]} in tests
+    assert {text for test in tests for text in test.get("deny", ())} == {"tag:db:22", "tag:web:22"}
+    assert "ACC-06" not in {finding.check for finding in _audit(admin).failed}
+
+
+def _tested(tests: str, ssh: str = "", ssh_tests: str = "") -> Any:
+    policy = f"""{{
+      "tagOwners": {{"tag:db": [], "tag:web": []}},
+      "grants": [{{"src": ["alice@example.com"], "dst": ["tag:db"], "ip": ["tcp:5432"]}}],
+      "ssh": [{ssh}], "sshTests": {ssh_tests or "null"}, "tests": {tests},
+    }}"""
+    run = run_of({"devices": [device("a", "alice@example.com"), device("db", "", "tag:db"), device("web", "", "tag:web")],
+                  "users": USERS, "policy": policy})  # fmt: skip
+    patch = [dict(each) for each in propose_fix(run, ["ACC-06"]).patch]
+    return _content(edited(policy, [PatchText(patch)]))
+
+
+def _content(text: str) -> Any:
+    return read_policy(text).tree.data()
+
+
+def test_tests_that_are_there_stay_and_only_what_lacks_is_added() -> None:
+    there = {"src": "alice@example.com", "accept": ["tag:db:5432"]}
+    assert _tested(json.dumps([there]))["tests"] == [there, {"src": "tag:web", "deny": ["tag:db:22"]}]
+
+
+@pytest.mark.parametrize("ssh_tests", ["", "[]"])
+def test_ssh_rules_get_tests_of_their_own(ssh_tests: str) -> None:
+    rule = '{"action": "check", "src": ["alice@example.com"], "dst": ["tag:db"], "users": ["admin"]}'
+    content = _tested('[{"src": "tag:web", "deny": ["tag:db:22"]}]', rule, ssh_tests)
+    asked = {"src": "alice@example.com", "dst": ["tag:db"], "check": ["admin"], "deny": ["root"]}
+    assert content["sshTests"] == [asked]
+    assert content["tests"] == [{"src": "tag:web", "deny": ["tag:db:22"]}]
+
+
+def test_where_everybody_is_let_in_no_test_can_be_written() -> None:
+    policy = """{"tagOwners": {"tag:db": []}, "grants": [{"src": ["*"], "dst": ["*", "tag:db"], "ip": ["*"]}],
+      "tests": [{"src": "alice@example.com", "accept": ["tag:db:1"]}]}"""
+    run = run_of({"devices": [device("a", "alice@example.com"), device("db", "", "tag:db")], "users": USERS, "policy": policy})  # fmt: skip
+    remedy = propose_fix(run, ["ACC-06"])
+    assert remedy.patch == ()
+    (left,) = remedy.proposal.left_alone
+    assert "no test of it would pass" in left.reason

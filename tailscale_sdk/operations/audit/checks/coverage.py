@@ -1,12 +1,35 @@
-"""Which tags need a test that keeps somebody out."""
+"""Which tags need a test, and which of them one that keeps somebody out."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 from tailscale_sdk.operations.audit.checks.reach import production_tags
 from tailscale_sdk.operations.audit.checks.rules import opened
 from tailscale_sdk.operations.audit.judged_policy import JudgedPolicy
 from tailscale_sdk.operations.audit.model import Audited
 from tailscale_sdk.policy.compile.naming import read_selector
+from tailscale_sdk.policy.lint.coverage import protected_tags
+
+
+def lacking_tests(judged: JudgedPolicy) -> Mapping[str, Sequence[str]]:
+    """Return the tags a policy without tests needs some for.
+
+    Args:
+        judged: the policy.
+    """
+    tags = sorted(protected_tags(judged.policy))
+    return {"accept": tags, "deny": tags} if tags else {}
+
+
+def lacking_ssh_tests(judged: JudgedPolicy) -> Mapping[str, Sequence[str]]:
+    """Return the tags a policy with ssh rules and without sshTests needs some for.
+
+    Args:
+        judged: the policy.
+    """
+    tags = {each.name for rule in judged.policy.ssh for each in rule.destinations if each.kind == "tag"}
+    return {"ssh": sorted(tags)} if tags else {}
 
 
 def is_protected(tag: str, judged: JudgedPolicy, audited: Audited) -> bool:

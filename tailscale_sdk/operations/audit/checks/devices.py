@@ -60,7 +60,7 @@ def _tagged_never_expires(device: Device, audited: Audited) -> Outcome:
         return audited.plain(device, "not_applicable")
     if audited.options.never_expiring_tags & set(device.tags):
         return audited.plain(device, "pass")
-    message = "its key never expires, and none of its tags may"
+    message = "its key never expires, and no tag of it is listed for that"
     return _expiry(device, audited) or _mended(
         _fail(device, message, "keyExpiryDisabled", "tags"), device, audited
     )

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
+from attrs import evolve
+
 from tailscale_sdk.operations.audit.checks import coverage, reach, rights, ssh_rules
 from tailscale_sdk.operations.audit.checks.rules import POLICY
 from tailscale_sdk.operations.audit.judged_policy import JudgedPolicy
@@ -77,12 +79,16 @@ def _approvers(judged: JudgedPolicy, audited: Audited) -> Iterator[Outcome]:
 
 
 def _tests(judged: JudgedPolicy, audited: Audited) -> Iterator[Outcome]:
-    for check in ("no-tests", "no-ssh-tests"):
+    for check, lacking in (
+        ("no-tests", coverage.lacking_tests(judged)),
+        ("no-ssh-tests", coverage.lacking_ssh_tests(judged)),
+    ):
         for finding in judged.findings.get(check, ()):
-            yield _outcome(judged, finding)
+            yield evolve(_outcome(judged, finding), tests_for=lacking)
     for finding in judged.findings.get("tag-without-deny-test", ()):
-        if coverage.is_protected(finding.resource or "", judged, audited):
-            yield _outcome(judged, finding)
+        tag = finding.resource or ""
+        if coverage.is_protected(tag, judged, audited):
+            yield evolve(_outcome(judged, finding), tests_for={"deny": [tag]})
 
 
 def _unused(judged: JudgedPolicy, audited: Audited) -> Iterator[Outcome]:
@@ -140,7 +146,7 @@ CHECKS: Final = (
     _check("ACC-03", "high", "Rules for every destination or port", "name the tags and ports that are needed", evaluate=_judged(reach.every_destination)),
     _check("ACC-04", "critical", "Tags that too many can give", "let admins or a small group own it", evaluate=_judged(_tag_owners)),
     _check("ACC-05", "high", "Routes that too many can have approved", "let the routers' tag approve, for what they route", evaluate=_judged(_approvers)),
-    _check("ACC-06", "medium", "A policy no test watches over", "add tests: tailscale-sdk policy lint says which", evaluate=_judged(_tests)),
+    _check("ACC-06", "medium", "A policy no test watches over", "add tests that hold today: tailscale-sdk policy generate-tests writes them", evaluate=_judged(_tests)),
     _check("ACC-07", "low", "Names nobody uses, members who are nobody", "remove it", inputs=("policy", "users"), evaluate=_judged(_unused)),
     _check("ACC-08", "low", "Rules that others contain", "remove it", evaluate=_linted("redundant-rule", "duplicate-rule")),
     _check("ACC-09", "medium", "Production reached without posture", "add srcPosture, or a defaultSrcPosture", evaluate=_judged(reach.production_without_posture)),

@@ -61,7 +61,7 @@ def wide(judged: JudgedPolicy, audited: Audited) -> Iterator[Outcome]:
 
 
 def seldom_asked(judged: JudgedPolicy, audited: Audited) -> Iterator[Outcome]:
-    """Yield rules with a check that do not say how often, or too seldom for what they give."""
+    """Yield rules with a check that do not say how often, or too seldom for what they give on devices of others."""
     for rule in judged.policy.ssh:
         if rule.action != "check":
             continue
@@ -69,10 +69,10 @@ def seldom_asked(judged: JudgedPolicy, audited: Audited) -> Iterator[Outcome]:
         if rule.check_period is None:
             message = f"{cite(rule)} does not say how often a person has to sign in again"
             yield about(judged, rule, message, "period", users=list(rule.users))
-        elif privileges and rule.check_period != "always":
+        elif privileges and _others(rule) and rule.check_period != "always":
             as_whom = " or ".join(_PRIVILEGED[user] for user in privileges)
             message = (
-                f"{cite(rule)} asks after {rule.check_period}: as {as_whom} people should sign in every time"
+                f"{cite(rule)} lets in as {as_whom} and asks only after {rule.check_period}, not every time"
             )
             yield about(judged, rule, message, "always", users=list(rule.users))
 
