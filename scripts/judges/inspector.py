@@ -15,8 +15,8 @@ ERAS = ("legacy", "modern")
 SURFACES = {
     "portmanteau, read-only": ((), 17),
     "portmanteau, everything": (EVERYTHING, 46),
-    "granular, read-only": (("--surface", "granular"), 52),
-    "granular, everything": (("--surface", "granular", *EVERYTHING), 122),
+    "granular, read-only": (("--surface", "granular"), 55),
+    "granular, everything": (("--surface", "granular", *EVERYTHING), 126),
 }
 """Flags of each surface and tier, with how many tools it has."""
 

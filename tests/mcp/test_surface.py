@@ -14,10 +14,11 @@ import pytest
 
 from mcp_adapter import exposure, registry
 from mcp_adapter.catalog import Catalog, Entry, is_workflow, read_catalog
-from mcp_adapter.exposure import EVERY, Exposure, ToolSpec, all_tools, served_tools
+from mcp_adapter.exposure import EVERY, Exposure, Surface, ToolSpec, all_tools, served_tools
 from mcp_adapter.measure import device_list_bytes, listed, listing_bytes, surface_bytes, tool_table
 from mcp_adapter.registry import CHOICES_SHOWN, COMMON
 from mcp_adapter.schema import ENUM_LIMIT, GIVEN, RESERVED
+from scripts.judges.inspector import SURFACES
 from tailscale_sdk import OPERATIONS
 from tests.mcp.conftest import Connect
 from tests.mcp.section_three import reviewed
@@ -210,6 +211,17 @@ def test_reveal_is_offered_where_the_operator_allows_it() -> None:
     everything = Exposure(write=EVERY, delete=EVERY)
     for spec in served_tools(CATALOG, everything, reveal=False):
         assert "reveal" not in listed(spec)["inputSchema"]["properties"]
+
+
+@pytest.mark.parametrize("surface", ["portmanteau", "granular"])
+@pytest.mark.parametrize(
+    "tier, allowed", [("read-only", Exposure()), ("everything", Exposure(write=EVERY, delete=EVERY))]
+)
+def test_the_judges_expect_as_many_tools_as_are_served(
+    surface: Surface, tier: str, allowed: Exposure
+) -> None:
+    _, expected = SURFACES[f"{surface}, {tier}"]
+    assert len(served_tools(CATALOG, allowed, surface=surface)) == expected
 
 
 def test_budgets() -> None:
