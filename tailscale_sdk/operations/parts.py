@@ -11,13 +11,14 @@ from attrs import frozen
 
 from tailscale_sdk.client import AsyncTailscale, Tailscale
 from tailscale_sdk.errors import APIStatusError, HuJSONError, TailscaleError
+from tailscale_sdk.operations.values import mapping_of
 from tailscale_sdk.policy import hujson
 
 READ = "read"
 """What coverage says of a part that was read completely."""
 
 T = TypeVar("T")
-_LISTED = ("users", "keys", "webhooks", "services", "posture_integrations", "oauth_apps", "user_invites")
+_LISTED = ("keys", "webhooks", "services", "posture_integrations", "oauth_apps", "user_invites")
 _SINGLE = ("settings", "contacts")
 _LOG_TYPES = ("configuration", "network")
 
@@ -49,6 +50,12 @@ def _devices() -> Calls:
 def _listed(name: str) -> Calls:
     found = yield lambda client: getattr(client, name).list()
     return Part({name: [item.to_dict() for item in found]})
+
+
+def _users() -> Calls:
+    # People of other tailnets are users too; without a type the API leaves them out.
+    found = yield lambda client: client.users.list(type="all")
+    return Part({"users": [user.to_dict() for user in found]})
 
 
 def _single(name: str) -> Calls:
@@ -84,13 +91,24 @@ def _dns() -> Calls:
     search_paths = yield lambda client: client.dns.get_search_paths()
     split = yield lambda client: client.dns.get_split_dns()
     preferences = yield lambda client: client.dns.get_preferences()
+    override = yield from _override_of_local_dns()
     found = {
         "nameservers": nameservers,
         "searchPaths": search_paths,
         "splitDns": split.to_dict(),
-        "preferences": preferences.to_dict(),
+        "preferences": {**preferences.to_dict(), **override},
     }
     return Part({"dns": found})
+
+
+def _override_of_local_dns() -> Generator[Call, Any, Mapping[str, bool]]:
+    """Read the one preference that only the whole configuration tells; nothing where that cannot be read."""
+    try:
+        configuration = yield lambda client: client.dns.get_configuration()
+    except TailscaleError:
+        return {}
+    told = mapping_of(configuration.to_dict(), "preferences").get("overrideLocalDNS")
+    return {"overrideLocalDNS": told} if isinstance(told, bool) else {}
 
 
 def _stream_of(log_type: str) -> Call:
@@ -162,6 +180,7 @@ def _of_each(
 
 PARTS: Mapping[str, Callable[[], Calls]] = {
     "devices": _devices,
+    "users": _users,
     **{name: partial(_listed, name) for name in _LISTED},
     **{name: partial(_single, name) for name in _SINGLE},
     "dns": _dns,

@@ -73,7 +73,11 @@ def load_state(tailnet: Tailnet, snapshot: Mapping[str, Any]) -> str:
     for attribute in ("devices", *(a for a, _ in LISTS.values())):
         tailnet.ids.reserve(*getattr(tailnet, attribute))
     tailnet.ids.reserve(*(str(d.get("id")) for d in tailnet.devices.values()))
-    return add_api_key(tailnet, owner_of(tailnet))
+    listed = set(tailnet.keys)
+    api_key = add_api_key(tailnet, owner_of(tailnet))
+    # What a test talks with is no part of the tailnet it was given.
+    tailnet.memory["unlisted_keys"] = frozenset(tailnet.keys.keys() - listed)
+    return api_key
 
 
 def _load_devices(tailnet: Tailnet, content: Mapping[str, Any]) -> None:
@@ -179,7 +183,10 @@ def dump_state(tailnet: Tailnet) -> dict[str, Any]:
         "dns": tailnet.dns,
     }
     for name, (attribute, _) in LISTS.items():
-        found[name] = list(getattr(tailnet, attribute).values())
+        unlisted = tailnet.memory.get("unlisted_keys", ()) if name == "keys" else ()
+        found[name] = [
+            each for identifier, each in getattr(tailnet, attribute).items() if identifier not in unlisted
+        ]
     for name in OBJECTS:
         found[name] = getattr(tailnet, name)
     found.update(tailnet.memory.get("unknown_keys", {}))

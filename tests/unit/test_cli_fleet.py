@@ -16,7 +16,7 @@ from tailscale_sdk.cli import main
 from tailscale_sdk.cli.progress import Bar
 from tailscale_sdk.testing import FakeTailnet, no_sleep
 from tests.operations.conftest import DEVICES
-from tests.operations.fleets import NOW, POLICY, USERS
+from tests.operations.fleets import NOW, POLICY, USERS, ago, ahead
 
 pytestmark = pytest.mark.each_row
 
@@ -64,11 +64,22 @@ class Frozen(datetime):
         return NOW
 
 
+TOKEN = {
+    "id": "kTokenCNTRL",
+    "keyType": "api",
+    "description": "report script",
+    "userId": "u1",
+    "created": ago(days=10),
+    "expires": ahead(days=80),
+    "scopes": ["all"],
+}
+
+
 @pytest.fixture
 def terminal(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Terminal]:
-    snapshot = {"devices": DEVICES, "users": USERS, "policy": POLICY}
+    snapshot = {"devices": DEVICES, "users": USERS, "policy": POLICY, "keys": [TOKEN]}
     monkeypatch.setattr("tailscale_sdk.cli.fleet_inputs.datetime", Frozen)
     with FakeTailnet(snapshot=snapshot) as running, no_sleep():
         monkeypatch.setenv("TAILSCALE_API_KEY", running.api_key)
@@ -96,7 +107,7 @@ READS: list[tuple[tuple[str, ...], int, str]] = [
     (("lifecycle", "status"), 1, "carol-phone"),
     (("connectivity",), 1, "bob-laptop"),
     (("tags", "list"), 1, "tag:old is defined"),
-    (("keys", "list"), 0, "embedded tailnet"),
+    (("keys", "list"), 0, "report script"),
     (("keys", "forecast", "--days", "100"), 1, "api"),
     (("keys", "rotations"), 0, "no rotations"),
     (("users", "idle"), 0, "nobody is idle"),
@@ -376,8 +387,7 @@ def test_rotate_the_ci_auth_key(terminal: Terminal) -> None:
 
 def test_what_cannot_be_rotated_says_what_to_do(terminal: Terminal) -> None:
     ci_key(terminal)
-    token = next(key for key in terminal.tailnet.tailnet.keys.values() if key.get("keyType") == "api")
-    assert "admin console" in terminal.run("keys", "rotate", token["id"], "--to", "file:x", code=2)
+    assert "admin console" in terminal.run("keys", "rotate", "kTokenCNTRL", "--to", "file:x", code=2)
     assert "is no credential" in terminal.run("keys", "rotate", "nothing", "--to", "file:x", code=2)
     assert "a secret goes to" in terminal.run("keys", "rotate", "ci", "--to", "mail:me", code=2)
     nowhere = terminal.folder / "no" / "such"

@@ -50,7 +50,12 @@ def _shown(call: Call, key: JsonObject) -> JsonObject:
 def list_keys(call: Call) -> JsonObject:
     """Give the keys in force; without ``all=true`` only those that go with the caller's credential."""
     everything = call.argument("all") == "true"
-    usable = [key for key in call.tailnet.keys.values() if is_usable(call.tailnet, key)]
+    unlisted = call.tailnet.memory.get("unlisted_keys", ())
+    usable = [
+        key
+        for identifier, key in call.tailnet.keys.items()
+        if identifier not in unlisted and is_usable(call.tailnet, key)
+    ]
     seen = [key for key in usable if call.caller.may(_scope_of(key, write=False))]
     return {"keys": [key for key in seen if everything or _goes_with(call, key)]}
 

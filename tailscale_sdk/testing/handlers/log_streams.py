@@ -12,6 +12,9 @@ from tailscale_sdk.testing.exchange import NO_BODY, Answer, Call, Refusal, handl
 from tailscale_sdk.testing.state import JsonObject, Tailnet
 from tailscale_sdk.testing.values import check_choice, split_url
 
+STATUS: Final = "status"
+"""Where a snapshot keeps how a stream is doing; the API tells it apart from where the stream goes."""
+
 LOG_TYPES: Final = ("configuration", "network")
 SECRETS: Final = ("token", "s3SecretAccessKey", "gcsCredentials")
 TEXTS: Final = (
@@ -55,7 +58,7 @@ def _stream(call: Call) -> JsonObject:
 @handles("getLogStreamingConfiguration")
 def get_stream(call: Call) -> JsonObject:
     """Give where a log is streamed to, without credentials."""
-    return _stream(call)
+    return {name: value for name, value in _stream(call).items() if name != STATUS}
 
 
 @handles("setLogStreamingConfiguration")
@@ -138,8 +141,11 @@ def disable_stream(call: Call) -> Answer:
 
 @handles("getLogStreamingStatus")
 def get_status(call: Call) -> JsonObject:
-    """Give counters that grow with the virtual time and with each look."""
-    _stream(call)
+    """Give counters that grow with the virtual time and with each look, or what a snapshot says of the stream."""
+    stream = _stream(call)
+    if isinstance(stream.get(STATUS), dict):
+        told: JsonObject = stream[STATUS]
+        return told
     tailnet = call.tailnet
     progress = tailnet.memory.setdefault(
         f"stream/{_log_type(call)}", {"since": tailnet.clock.text(plus_seconds=-3600), "looks": 0}

@@ -115,7 +115,7 @@ SINFUL: Json = {
         "usersRoleAllowedToJoinExternalTailnets": "member",
     },
     "user_invites": [{"id": "i-old", "email": "old@example.com", "created": ago(days=30)}],
-    "device_invites": [{"id": "d-exit", "allowExitNode": True}],
+    "device_invites": [{"id": "d-exit", "deviceId": DEVICES[0]["id"], "allowExitNode": True}],
     "dns": {"nameservers": ["10.99.0.1", "9.9.9.9"], "preferences": {"magicDNS": False, "overrideLocalDNS": False}},
     "log_streams": {"network": {"status": {"lastError": "", "lastActivity": ago(days=30)}}},
     "webhooks": [{"endpointId": "w-old", "created": ago(days=500), "subscriptions": ["nodeCreated"]}],

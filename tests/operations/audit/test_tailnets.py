@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 import pytest
 
 from tailscale_sdk.operations.audit import CHECKS, AuditOptions, AuditRules, AuditRun, run_checks
+from tailscale_sdk.operations.audit.reading import read_audited
 from tailscale_sdk.operations.fleet import read_fleet
 from tailscale_sdk.snapshot import TailnetSnapshot
+from tailscale_sdk.testing import FakeTailnet
 from tests.operations.audit.clean_tailnet import CLEAN, OPTIONS
 from tests.operations.audit.sinful_tailnet import SINFUL, SINS
-from tests.operations.fleets import NOW
+from tests.operations.fleets import NOW, Admin
 
 # By who asks the innocent why: the checks that could take it for a sin.
 INNOCENTS = [
@@ -43,12 +46,31 @@ def _run(content: dict[str, Any], **options: Any) -> AuditRun:
 
 
 def test_every_sin_is_found_and_nothing_else() -> None:
+    assert _found(_run(SINFUL, **OPTIONS)) == dict(sorted(SINS.items()))
+
+
+def _found(run: AuditRun) -> dict[str, tuple[str, tuple[str, ...]]]:
     names, severities = defaultdict[str, list[str]](list), defaultdict[str, set[str]](set)
-    for finding in _run(SINFUL, **OPTIONS).failed:
+    for finding in run.failed:
         names[finding.check].append(finding.name or finding.resource or "")
         severities[finding.check].add(finding.severity)
-    found = {check: (" ".join(sorted(severities[check])), tuple(sorted(names[check]))) for check in names}
-    assert {check: found[check] for check in sorted(found)} == {check: SINS[check] for check in sorted(SINS)}
+    return {
+        check: (" ".join(sorted(severities[check])), tuple(sorted(names[check]))) for check in sorted(names)
+    }
+
+
+@pytest.mark.parametrize(("content", "sins"), [(SINFUL, SINS), (CLEAN, {})], ids=["sinful", "clean"])
+def test_a_tailnet_read_over_the_api_is_judged_as_its_snapshot_is(
+    content: dict[str, Any], sins: dict[str, Any], tmp_path: Path
+) -> None:
+    with (
+        FakeTailnet(snapshot=content) as tailnet,
+        contextlib.closing(Admin(tailnet, tmp_path / "state")) as admin,
+    ):
+        fleet = admin.run(read_audited(admin.client, deep=True))
+    run = run_checks(fleet, CHECKS.values(), rules=AuditRules(AuditOptions(**OPTIONS)), now=NOW)
+    assert _found(run) == dict(sorted(sins.items()))
+    assert not any(ran.missing for ran in run.checks)
 
 
 def test_there_is_a_sin_for_every_automated_check() -> None:
