@@ -121,24 +121,28 @@ def unknown_change(change_id: str) -> ChangeRefusedError:
     return ChangeRefusedError(f"no change is known here as {change_id}: see tailscale-sdk changes list")
 
 
-def recent_accounts(context: Context, limit: int) -> tuple[Account, ...]:
+def recent_accounts(context: Context, limit: int, principal: str | None = None) -> tuple[Account, ...]:
     """Return what this machine knows of the last changes of this tailnet and profile, the newest first.
 
     Args:
         context: whose state is asked.
         limit: how many.
+        principal: only what this one made.
 
     Raises:
         StateError: it cannot be read.
     """
     batches = {
-        batch.change_id: batch for batch in latest_batches(context, limit) if batch.profile == context.profile
+        batch.change_id: batch
+        for batch in latest_batches(context, limit)
+        if batch.profile == context.profile and principal in {None, batch.principal}
     }
     found = []
-    for summary in context.state.journal.changes(limit):
-        if (summary.tailnet, summary.profile) == (context.tailnet, context.profile):
-            found.append(account_of(context, summary.change_id))
-            batches.pop(summary.change_id, None)
+    for summary in context.state.journal.changes(
+        limit, tailnet=context.tailnet, profile=context.profile, principal=principal
+    ):
+        found.append(account_of(context, summary.change_id))
+        batches.pop(summary.change_id, None)
     # Of these nothing was begun: they ended between the plan and its first request.
     unbegun = [_account_of_batch(batch, {}) for batch in batches.values() if not _has_entries(context, batch)]
     return tuple(sorted((*unbegun, *found), key=lambda account: account.started or 0.0, reverse=True)[:limit])

@@ -141,16 +141,17 @@ class _Engine:
         """
         return account_of(self._context, change_id)
 
-    def recent(self, limit: int = 20) -> tuple[Account, ...]:
+    def recent(self, limit: int = 20, *, principal: str | None = None) -> tuple[Account, ...]:
         """Return what this machine knows of the last changes, the newest first.
 
         Args:
             limit: how many.
+            principal: only what this one made.
 
         Raises:
             StateError: it cannot be read.
         """
-        return recent_accounts(self._context, limit)
+        return recent_accounts(self._context, limit, principal)
 
     def _resuming(
         self, change_id: str, principal: str | None, secrets: Mapping[str, Any] | None, digest: str | None

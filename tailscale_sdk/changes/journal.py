@@ -48,8 +48,9 @@ _READ = """
 """
 _IN_ORDER = "ORDER BY j.id, s.rowid"
 _LATEST = """
-    SELECT change_id FROM journal WHERE ? IS NULL OR operation = ?
-    GROUP BY change_id ORDER BY max(id) DESC LIMIT ?
+    SELECT change_id FROM journal WHERE (?1 IS NULL OR operation = ?1) AND (?2 IS NULL OR tailnet = ?2)
+        AND (?3 IS NULL OR profile = ?3) AND (?4 IS NULL OR principal = ?4)
+    GROUP BY change_id ORDER BY max(id) DESC LIMIT ?5
 """
 _BEGUN = "SELECT 1 FROM journal WHERE change_id = ? AND item = ?"
 _BEGIN = """
@@ -247,17 +248,28 @@ class Journal:
             self.database.read(f"{_READ} WHERE j.operation IN ({places}) {_IN_ORDER}", tuple(operations))
         )
 
-    def changes(self, limit: int = 50, *, operation: str | None = None) -> tuple[ChangeSummary, ...]:
+    def changes(
+        self,
+        limit: int = 50,
+        *,
+        operation: str | None = None,
+        tailnet: str | None = None,
+        profile: str | None = None,
+        principal: str | None = None,
+    ) -> tuple[ChangeSummary, ...]:
         """Return the latest changes, newest first.
 
         Args:
             limit: how many at most.
             operation: only those with a request of this operation.
+            tailnet: only those of this tailnet.
+            profile: only those under this profile.
+            principal: only those this one made.
 
         Raises:
             StateError: the journal cannot be read.
         """
-        latest = (operation, operation, limit)
+        latest = (operation, tailnet, profile, principal, limit)
         found = self.database.read(f"{_READ} WHERE j.change_id IN ({_LATEST}) {_IN_ORDER}", latest)
         by_change: dict[str, list[Entry]] = {}
         for entry in _entries(found):

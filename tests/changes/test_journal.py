@@ -167,6 +167,15 @@ def test_no_secret_and_no_plan_id_is_written_down(journal: Journal, state: State
     assert PLAN_ID.encode() not in stored
 
 
+@pytest.mark.parametrize("field", ["operation", "tailnet", "profile", "principal"])
+def test_changes_of_others_take_no_place_among_the_latest(journal: Journal, field: str) -> None:
+    begin(journal, "mine", **{field: "mine"})
+    for number in range(3):
+        begin(journal, f"other-{number}", **{field: "other"})
+    assert [each.change_id for each in journal.changes(1, **{field: "mine"})] == ["mine"]  # type: ignore[arg-type]
+    assert len(journal.changes(2)) == 2
+
+
 def test_changes_are_summed_up_newest_first(journal: Journal, clock: Clock) -> None:
     for change in ("c1", "c2", "c3"):
         for item in range(3):

@@ -38,7 +38,7 @@ async def changes_made(
     """
     engine = changes or AsyncChanges(client)
     if change is None:
-        own = [each for each in engine.recent(_RECENT) if principal in {None, each.principal}]
+        own = engine.recent(_RECENT, principal=principal)
         return {"rows": [account.to_dict(items=False) for account in own]}
     found = _own(engine, change, principal).to_dict()
     return {"rows": found.pop("items"), **found}
