@@ -131,6 +131,7 @@ def measure_size(devices: int) -> dict[str, float]:
     from tailscale_sdk.policy.compile import compile_policy
     from tailscale_sdk.policy.diff import diff_policies
     from tailscale_sdk.policy.language import read_policy
+    from tailscale_sdk.policy.lint import generate_tests
     from tailscale_sdk.policy.tailnet import read_tailnet
     from tailscale_sdk.snapshot import TailnetSnapshot
 
@@ -153,14 +154,15 @@ def measure_size(devices: int) -> dict[str, float]:
     found["reached by"] = timed(lambda: reach(compiled, destination="d7", question=read_question(None)))
     found["diff, an edit"] = timed(lambda: diff_policies(old, new, network))
     found["diff, all rules"] = timed(lambda: diff_policies(old, other, network))
+    found["make tests"] = timed(lambda: generate_tests(compiled), rounds=1)
     found["peak MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return found
 
 
-def timed(work: Callable[[], object]) -> float:
+def timed(work: Callable[[], object], *, rounds: int = ROUNDS) -> float:
     """Return the best of a few runs, in seconds."""
     best = float("inf")
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         gc.collect()
         started = time.perf_counter()
         work()
@@ -189,6 +191,7 @@ def measure() -> list[Found]:
         Found("policy: who reaches a device, ms a call", large["reached by"] * 1000, 200),
         Found("policy: difference of an edit, seconds", large["diff, an edit"], 5.0),
         Found("policy: difference of all rules, seconds", large["diff, all rules"], 5.0),
+        Found("policy: tests made and run, seconds", large["make tests"], 5.0),
         Found("policy: peak, MB", large["peak MB"], 500),
         Found("policy: compile / json.loads of the snapshot", large["compile"] / large["json.loads"], 5.0),
         Found("policy: compile, growth beyond linear", large["compile"] / small["compile"] / growth, 1.5),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
@@ -11,6 +11,7 @@ from typing import Any, Final
 from attrs import evolve, field, frozen
 
 from tailscale_sdk.policy.compile import CompiledPolicy, compile_policy
+from tailscale_sdk.policy.compile.bits import TriState, set_of, union
 from tailscale_sdk.policy.compile.naming import read_selector
 from tailscale_sdk.policy.compile.ssh import login_action, ssh_entries, wire_rules
 from tailscale_sdk.policy.language import (
@@ -27,6 +28,7 @@ from tailscale_sdk.policy.tailnet import Device, Tailnet
 FAILED: Final = "test(s) failed"
 _TCP_OR_UDP: Final = (6, 17)
 _TESTED_KINDS: Final = frozenset({"user", "group", "tag", "autogroup"})
+_FAMILIES: Final = (4, 6)
 _NO_DEVICES: Final = frozenset(
     {"autogroup:internet", "autogroup:self", "autogroup:nonroot", "autogroup:danger-all"}
 )
@@ -56,12 +58,16 @@ class TestReport:
         return {"message": FAILED if data else "", "data": data}
 
 
+_ByFamily = tuple[tuple[int, int], ...]
+"""Addresses, or members of sets, each with its family before it."""
+
+
 @frozen
 class _End:
     """Hold one end of a test: a device if one has the address, and the addresses that are meant."""
 
     device: Device | None
-    addresses: tuple[tuple[int, int], ...]
+    addresses: _ByFamily
 
 
 def run_tests(policy: Policy, tailnet: Tailnet) -> TestReport:
@@ -95,6 +101,7 @@ class Trial:
     tailnet: Tailnet
     _ends: dict[str, tuple[_End, ...] | None] = field(factory=dict, init=False)
     _by_attributes: dict[str, CompiledPolicy] = field(factory=dict, init=False)
+    _senders: dict[tuple[int, int], dict[_ByFamily, Mapping[int, TriState]]] = field(factory=dict, init=False)
 
     @cached_property
     def compiled(self) -> CompiledPolicy:
@@ -125,12 +132,21 @@ class Trial:
         traffic = 0
         for protocol in protocols:
             traffic |= compiled.universe.traffic.at(protocol, int(port))
-        return {
-            self._answer(compiled, source, target, traffic)
-            for source in sources
-            for target in targets
-            if source != target
+        starts = [(source.addresses, self._source_bits(source)) for source in sources]
+        meant = {
+            version: set_of(bit for _, bits in starts for family, bit in bits if family == version)
+            for version in _FAMILIES
         }
+        answers: set[str] = set()
+        for target, senders in self._receiving(compiled, targets, traffic):
+            # Most targets let in nobody of those who are meant: then no pair has to be looked at.
+            is_closed = not any(senders[version].possible & meant[version] for version in _FAMILIES)
+            for addresses, bits in starts:
+                if addresses != target.addresses:
+                    answers.add("no" if is_closed else _answer(bits, senders))
+                    if is_closed:
+                        break
+        return answers
 
     def _with_attributes(self, attributes: Mapping[str, Any]) -> CompiledPolicy:
         """Return the policy for sources that have the attributes of a test, and no others."""
@@ -143,16 +159,27 @@ class Trial:
             self._by_attributes[key] = compile_policy(self.policy, tailnet, universe=self.compiled.universe)
         return self._by_attributes[key]
 
-    def _answer(self, compiled: CompiledPolicy, source: _End, target: _End, traffic: int) -> str:
-        doubtful = False
-        for version, address in source.addresses:
-            bit = self._source_bit(source.device, version, address)
-            for place in self._places(target, version):
-                found = compiled.traffic(bit, place)
-                if found.yes & traffic:
-                    return "yes"
-                doubtful = doubtful or bool(found.maybe & traffic)
-        return "unknown" if doubtful else "no"
+    def _receiving(
+        self, compiled: CompiledPolicy, targets: Iterable[_End], traffic: int
+    ) -> Iterator[tuple[_End, Mapping[int, TriState]]]:
+        """Yield each target with the sources that may send it any of some traffic, by their family."""
+        known = self._senders.setdefault((id(compiled), traffic), {})
+        for target in targets:
+            if target.addresses not in known:
+                known[target.addresses] = {
+                    version: union(
+                        compiled.sources_to(place, traffic) for place in self._places(target, version)
+                    )
+                    for version in _FAMILIES
+                }
+            yield target, known[target.addresses]
+
+    def _source_bits(self, source: _End) -> _ByFamily:
+        """Return the number a source has in the sets, for each of its families."""
+        return tuple(
+            (version, self._source_bit(source.device, version, address))
+            for version, address in source.addresses
+        )
 
     def _source_bit(self, device: Device | None, version: int, address: int) -> int:
         universe = self.compiled.universe
@@ -226,6 +253,11 @@ class Trial:
         possible = [entry.rule for entry in entries if entry.sources.possible >> bit & 1]
         found = {login_action(wire_rules(rules, source), login) or "deny" for rules in (sure, possible)}
         return found.pop() if len(found) == 1 else "unknown"
+
+
+def _answer(bits: _ByFamily, senders: Mapping[int, TriState]) -> str:
+    answers = [senders[version].answer(bit) for version, bit in bits]
+    return next((answer for answer in ("yes", "unknown") if answer in answers), "no")
 
 
 def _addresses(device: Device) -> tuple[tuple[int, int], ...]:

@@ -76,6 +76,7 @@ class CompiledPolicy:
     universe: Universe
     selection: Selection
     parts: tuple[Part, ...] = field(repr=False)
+    _by_traffic: dict[int, tuple[Part, ...]] = field(factory=dict, init=False, repr=False)
 
     def number(self, device: Device) -> int:
         """Return the number of a device in the sets."""
@@ -141,7 +142,18 @@ class CompiledPolicy:
 
     def sources_to(self, place: int, traffic: int) -> TriState:
         """Return who may send any of some traffic to a place."""
-        return union(self.sources_at(part, place) for part in self.parts_at(place) if part.traffic & traffic)
+        bit = 1 << place
+        return union(
+            self.sources_at(part, place)
+            for part in self._parts_with(traffic)
+            if part.places.yes & bit or part.places.maybe & bit
+        )
+
+    def _parts_with(self, traffic: int) -> tuple[Part, ...]:
+        """Return the parts with any of some traffic: the same is asked of one place after another."""
+        if traffic not in self._by_traffic:
+            self._by_traffic[traffic] = tuple(part for part in self.parts if part.traffic & traffic)
+        return self._by_traffic[traffic]
 
     def keys_of(self, destination: Device) -> Iterator[tuple[str, int, tuple[int, ...]]]:
         """Yield what a device receives for: name, family, places; a route has one place for each piece."""
