@@ -72,6 +72,8 @@ def apply_and_die(url: str, key: str, case: dict[str, Any]) -> Callable[[StateDi
     """Return what a child does: apply plans, and send itself a signal at a moment."""
 
     def work(directory: StateDirectory, report: Callable[[Any], None]) -> None:
+        # Where the suite runs in the background of a shell, the shell has it ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         state = LocalState(directory)
         watch(state, at(case["moment"], lambda: os.kill(os.getpid(), case["signal"])))
         with Tailscale(api_key=key, base_url=url, rate_limit=None) as client:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from tests.policy.brute_force.addresses import Address, Span, is_exit_route, span_of_network
 
@@ -46,6 +46,11 @@ class World:
     devices: tuple[Device, ...]
     roles: dict[str, str | None]
     attributes: dict[str, dict[str, Any]]
+    _holders: dict[Address, Device] = field(init=False, repr=False, eq=False)
+
+    @_holders.default
+    def _held(self) -> dict[Address, Device]:
+        return {address: device for device in reversed(self.devices) for address in device.addresses}
 
     def device(self, node: str) -> Device:
         """Find a device by its nodeId."""
@@ -53,7 +58,7 @@ class World:
 
     def holder(self, address: Address) -> Device | None:
         """Find the device that has an address of its own."""
-        return next((device for device in self.devices if address in device.addresses), None)
+        return self._holders.get(address)
 
     def subnet_spans(self) -> list[Span]:
         """Return every route in force but those of exit nodes."""
