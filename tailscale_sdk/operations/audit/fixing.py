@@ -107,7 +107,7 @@ def _tests(run: AuditRun, outcomes: Sequence[Outcome]) -> Sequence[tuple[Json, .
     judged = run.audited.policy
     if isinstance(judged, str):
         return [() for _ in outcomes]
-    return write_tests(judged, [outcome.tests_for for outcome in outcomes])
+    return write_tests(judged, [outcome.tests_for or {} for outcome in outcomes])
 
 
 def _why_not(finding: Finding, outcome: Outcome, edit: Sequence[Json], takes_risks: bool) -> str | None:

@@ -51,7 +51,7 @@ class Outcome:
         fix: calls that would remove it; those with risks are made only where somebody chose this very finding.
         patch: RFC 6902 operations on the policy that would remove it.
         tests_for: tags that tests of the policy would remove it for, by what they say of them: ``accept``, ``deny``,
-            ``ssh``. They are written when the fix is planned.
+            ``ssh``; None where tests are no remedy. They are written when the fix is planned.
         place: where it stands in the policy.
     """
 
@@ -63,7 +63,7 @@ class Outcome:
     evidence: tuple[Json, ...] = ()
     fix: tuple[Step, ...] = ()
     patch: tuple[Json, ...] = ()
-    tests_for: Mapping[str, Sequence[str]] = Factory(dict)
+    tests_for: Mapping[str, Sequence[str]] | None = None
     place: Place | None = None
 
     def fix_data(self) -> tuple[Json, ...]:

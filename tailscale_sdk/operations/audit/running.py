@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
@@ -101,6 +103,19 @@ class AuditRun:
         return dict(sorted(found.items()))
 
 
+@contextlib.contextmanager
+def _without_collections() -> Iterator[None]:
+    """Let the garbage collector rest: what a run makes it keeps, and looking for cycles in it takes a third of it."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_without_collections()
 def run_checks(
     fleet: Fleet,
     checks: Iterable[Check],

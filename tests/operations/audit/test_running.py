@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 from collections.abc import Iterator
@@ -103,3 +104,22 @@ def test_a_longer_key_is_worse() -> None:
     finding = next(finding for finding in _run(SINS).findings if finding.check == "SET-03")
     assert finding.severity == "high"
     assert finding.fix[0]["arguments"] == {"devices_key_duration_days": 90}
+
+
+@pytest.mark.parametrize("was_enabled", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(was_enabled: bool) -> None:
+    seen: list[bool] = []
+
+    def look(audited: Any) -> Iterator[Outcome]:
+        seen.append(gc.isenabled())
+        raise KeyboardInterrupt
+        yield
+
+    fleet = read_fleet(TailnetSnapshot.from_dict({"devices": []}))
+    (gc.enable if was_enabled else gc.disable)()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_checks(fleet, [evolve(CHECKS["SET-01"], inputs=(), evaluate=look)], now=NOW)
+        assert (gc.isenabled(), seen) == (was_enabled, [False])
+    finally:
+        gc.enable()
