@@ -19,7 +19,7 @@ from tailscale_sdk._generated.api.policy_file import (
 from tailscale_sdk._generated.models.preview_rule_matches_response import PreviewRuleMatchesResponse
 from tailscale_sdk._generated.types import UnexpectedShape, WireRequest
 from tailscale_sdk.calls.resource import AsyncResource, Resource
-from tailscale_sdk.calls.settle import Settled, settle
+from tailscale_sdk.calls.settle import Settled, is_over, settle
 from tailscale_sdk.calls.steps import Ask, Steps, in_doubt, run, run_async
 from tailscale_sdk.errors import APIStatusError, HuJSONError, PolicyError, TailscaleError
 from tailscale_sdk.policy import hujson
@@ -146,6 +146,9 @@ def set_steps(request: WireRequest, tailnet: str, max_retries: int) -> Steps[Any
             except TailscaleError as error:
                 if _is_refusal(error):
                     raise
+                if is_over(unclear) and getattr(error, "ambiguous", False):
+                    # Of the two requests it is the repeat that may still be on its way.
+                    unclear = error
             settled, stored = yield from _look(request, tailnet)
     if settled is Settled.APPLIED:
         return stored

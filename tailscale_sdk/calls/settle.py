@@ -16,6 +16,11 @@ UNTOUCHED = "ts-default"
 _FROM_BETWEEN = frozenset({408, 502, 504})
 
 
+def is_over(cause: TailscaleError) -> bool:
+    """Tell whether the service itself answered, so that nothing of the request is on its way any more."""
+    return isinstance(cause, APIStatusError) and cause.status not in _FROM_BETWEEN
+
+
 class Settled(Enum):
     """Name what an unclear write turned out to be."""
 
@@ -29,8 +34,8 @@ class Settled(Enum):
         if self is Settled.UNKNOWN:
             return cause
         if self is Settled.NOT_APPLIED:
-            if isinstance(cause, APIStatusError) and cause.status not in _FROM_BETWEEN:
-                # The service itself answered, so nothing is on its way any more. The text said it was in doubt.
+            if isinstance(cause, APIStatusError) and is_over(cause):
+                # The text said it was in doubt.
                 cause.ambiguous = False
                 cause.args = (cause._text(),)
             return cause

@@ -77,6 +77,11 @@ def town() -> Town:
 @example(script=[Hit("late", seconds=30.0)], stop=None, given_options={"on_ambiguous": "recreate"})
 @example(script=[Hit("after")], stop=Stop(2, True), given_options={})
 @example(script=[Hit("before")], stop=Stop(5, False), given_options={"on_ambiguous": "recreate"})
+@example(
+    script=[Hit("status", 500), Hit("fine"), Hit("late", seconds=0.5)],
+    stop=None,
+    given_options={"timeout": 2.0, "max_retries": 1},
+)
 @example(script=AGAIN_LOST, stop=Stop(5, False), given_options={"on_ambiguous": "recreate"})
 def test_both_clients_keep_the_law(
     town: Town, deed: Deed, script: list[Hit], stop: Stop | None, given_options: dict[str, Any]
