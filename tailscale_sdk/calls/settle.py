@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import TypeGuard
 
 from tailscale_sdk._generated.types import WireRequest
 from tailscale_sdk.errors import APIStatusError, HuJSONError, PreconditionFailedError, TailscaleError
@@ -16,7 +17,7 @@ UNTOUCHED = "ts-default"
 _FROM_BETWEEN = frozenset({408, 502, 504})
 
 
-def is_over(cause: TailscaleError) -> bool:
+def is_over(cause: TailscaleError) -> TypeGuard[APIStatusError]:
     """Tell whether the service itself answered, so that nothing of the request is on its way any more."""
     return isinstance(cause, APIStatusError) and cause.status not in _FROM_BETWEEN
 
@@ -34,7 +35,7 @@ class Settled(Enum):
         if self is Settled.UNKNOWN:
             return cause
         if self is Settled.NOT_APPLIED:
-            if isinstance(cause, APIStatusError) and is_over(cause):
+            if is_over(cause):
                 # The text said it was in doubt.
                 cause.ambiguous = False
                 cause.args = (cause._text(),)

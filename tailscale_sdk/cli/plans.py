@@ -163,6 +163,9 @@ def _change(item: PlannedItem) -> str:
         return "gone" if OPERATIONS[item.call.operation_id].http_method == "DELETE" else "-"
     if lines := _policy_lines(item):
         first = Counter(line[:1] for line in lines)
+        if first["…"]:
+            # What is left out of the difference cannot be counted here.
+            return "policy: a long change, which begins as below"
         return f"policy: +{first['+']} -{first['-']} lines"
     if item.call.operation_id == "batchUpdateCustomDevicePostureAttributes":
         return _attributes(item.call.arguments["nodes"])
